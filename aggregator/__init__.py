@@ -1,0 +1,1 @@
+"""Owns the warehouse's schema and all that happens to rows after they are stored."""

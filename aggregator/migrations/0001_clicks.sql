@@ -1,0 +1,79 @@
+-- Rows are never changed after they are stored but by erasure and reclassification.
+-- One insert is one block of one month, so that it is stored as a whole or not at all.
+CREATE TABLE clicks
+(
+    tenant LowCardinality(String),
+    link UInt64,
+    ts DateTime64(3, 'UTC'),
+    code String,
+    domain LowCardinality(String),
+    personal Bool,
+    source UInt64,
+    seq UInt64,
+    method LowCardinality(String),
+    route LowCardinality(String),
+    outcome LowCardinality(String),
+    verdict LowCardinality(String),
+    rule LowCardinality(String),
+    rules_version UInt16,
+    visitor UInt64,
+    ip String,
+    user_agent String,
+    referer String,
+    referrer LowCardinality(String),
+    language LowCardinality(String),
+    signals String,
+    country LowCardinality(String),
+    region LowCardinality(String),
+    city LowCardinality(String),
+    latitude Float32,
+    longitude Float32,
+    browser LowCardinality(String),
+    browser_version LowCardinality(String),
+    os LowCardinality(String),
+    os_version LowCardinality(String),
+    device_brand LowCardinality(String),
+    device LowCardinality(String),
+    platform LowCardinality(String),
+    ingested_at DateTime64(3, 'UTC')
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(ts)
+ORDER BY (tenant, link, ts, source, seq)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+-- Quarter hours, because that is the finest step between the world's time zones: any zone's day is a sum of them.
+CREATE TABLE clicks_15m
+(
+    tenant LowCardinality(String),
+    link UInt64,
+    start DateTime('UTC'),
+    verdict LowCardinality(String),
+    clicks SimpleAggregateFunction(sum, UInt64)
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY toYYYYMM(start)
+ORDER BY (tenant, link, start, verdict)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+CREATE MATERIALIZED VIEW clicks_15m_view TO clicks_15m AS
+SELECT tenant, link, toDateTime(toStartOfFifteenMinutes(ts), 'UTC') AS start, verdict, count() AS clicks
+FROM clicks
+GROUP BY tenant, link, start, verdict;
+
+-- The stored side of the ledger: of each spool, how many clicks, and the highest number seen.
+CREATE TABLE click_sources
+(
+    source UInt64,
+    last_seq SimpleAggregateFunction(max, UInt64),
+    last_ts SimpleAggregateFunction(max, DateTime64(3, 'UTC')),
+    clicks SimpleAggregateFunction(sum, UInt64)
+)
+ENGINE = AggregatingMergeTree
+ORDER BY source
+SETTINGS non_replicated_deduplication_window = 10000;
+
+CREATE MATERIALIZED VIEW click_sources_view TO click_sources AS
+SELECT source, max(seq) AS last_seq, max(ts) AS last_ts, count() AS clicks
+FROM clicks
+GROUP BY source;

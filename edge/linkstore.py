@@ -1,0 +1,58 @@
+"""The seam to Redis for everyone but the redirect path: links and codes are written and read back here."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from edge.links import EdgeLink
+
+
+class LinkStoreUnavailableError(Exception):
+    """Redis can't be reached or refuses writes; nothing is known to have changed. Callers answer 503."""
+
+
+class LinkStore(Protocol):
+    """Owns no truth: everything here can be rebuilt from the catalogue. Raises `LinkStoreUnavailableError`."""
+
+    async def ping(self) -> None: ...
+
+    async def next_number(self) -> int:
+        """A link number never given before."""
+        ...
+
+    async def raise_number(self, at_least: int) -> None:
+        """Make sure that `next_number` answers above `at_least` (used when Redis was emptied)."""
+        ...
+
+    async def put_link(self, link_id: str, number: int, link: EdgeLink | None, document: bytes) -> None:
+        """Replace the link's hash at once as a whole. `link=None`: a document without redirect."""
+        ...
+
+    async def get_document(self, link_id: str) -> tuple[int, bytes] | None:
+        """The link's number and document, or None."""
+        ...
+
+    async def delete_link(self, link_id: str, number: int) -> None:
+        """Forget the link; its codes stay claimed, so that none is ever given to another link."""
+        ...
+
+    async def claim_codes(self, domain_tag: str, codes: Sequence[str], number: int) -> list[int]:
+        """Give each code to link `number` unless another has it; the holder's number for each, in order."""
+        ...
+
+    async def resolve(self, domain_tag: str, code: str) -> int | None:
+        """The number of the link that holds the code."""
+        ...
+
+    async def release_codes(self, domain_tag: str, codes: Sequence[str]) -> None:
+        """Forget codes of an erased link or person. They resolve to nothing afterwards."""
+        ...
+
+    async def is_empty(self) -> bool:
+        """True where no link was ever numbered: a new or an emptied Redis."""
+        ...
+
+    async def fields(self, number: int) -> Mapping[bytes, bytes]:
+        """The link's whole hash; empty where there is none."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,84 @@
+"""Link events: the durable truth about links. Redis and the catalogue are views of them.
+
+Values on the bus are JSON objects; `docs/links.v1.schema.json` describes them. All times are Unix ms.
+
+| `type` | further fields |
+| --- | --- |
+| `link.saved` | `link`: the whole link as in `LinkDocument` |
+| `link.deleted` | `number`, `link_id` |
+| `codes.minted` | `number`, `domain`, `codes`: a list of `[code, recipient, reference]` |
+
+Every event has `id` (unique for ever; also the token of its inserts), `at` and `tenant`.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDocument:
+    """A link, whole. `version` counts up with every change; `enabled=False` answers 404 like no link."""
+
+    number: int
+    id: str
+    tenant: str
+    name: str
+    domain: str
+    suffix: str
+    code: str
+    destination_url: str
+    ios_url: str | None
+    android_url: str | None
+    expires_at_ms: int | None
+    expired_url: str | None
+    campaign: str | None
+    tags: tuple[str, ...]
+    external_id: str | None
+    forward_query: bool
+    enabled: bool
+    created_at_ms: int
+    updated_at_ms: int
+    version: int
+
+    @classmethod
+    def from_json(cls, value: bytes | dict[str, Any]) -> "LinkDocument":
+        fields = orjson.loads(value) if isinstance(value, bytes) else value
+        return cls(**{**fields, "tags": tuple(fields["tags"])})
+
+    def to_json(self) -> bytes:
+        return orjson.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSaved:
+    id: str
+    at: int
+    tenant: str
+    link: LinkDocument
+    type: Literal["link.saved"] = "link.saved"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDeleted:
+    id: str
+    at: int
+    tenant: str
+    number: int
+    link_id: str
+    type: Literal["link.deleted"] = "link.deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class CodesMinted:
+    id: str
+    at: int
+    tenant: str
+    number: int
+    domain: str
+    codes: tuple[tuple[str, str, str], ...]
+    type: Literal["codes.minted"] = "codes.minted"
+
+
+LinkEvent = LinkSaved | LinkDeleted | CodesMinted

@@ -1,0 +1,61 @@
+"""The seam to the warehouse: ClickHouse over HTTP, or chDB in this process. The same SQL runs on both."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+Row = tuple[Any, ...]
+
+
+class WarehouseUnavailableError(Exception):
+    """The warehouse can't be reached or is not ready. Nothing is known of the statement; try again."""
+
+
+class WarehouseError(Exception):
+    """The warehouse refused the statement; trying the same again will not help."""
+
+
+class Warehouse(Protocol):
+    """Owns its connections. Every method blocks (call it in a thread) and may be called from any thread.
+
+    Tables stand in one database, chosen when it was opened; statements name them without it.
+    Parameters are bound by the server: `{name:Type}` in the SQL.
+    """
+
+    def insert(self, table: str, columns: Mapping[str, Sequence[object]], *, token: str) -> None:
+        """Insert columns of equal length as one block under a deduplication token.
+
+        Done once for ever: the same token again adds nothing to the table, and mends views that had missed
+        the block. DateTime64(3) columns take Unix milliseconds as int; DateTime columns take seconds.
+        """
+        ...
+
+    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]: ...
+
+    def query_dicts(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
+        """The rows as dicts by column name."""
+        ...
+
+    def stream(self, sql: str, parameters: Mapping[str, object] | None = None) -> Iterator[list[Row]]:
+        """Blocks of rows in constant memory. Read to the end or close the generator."""
+        ...
+
+    def command(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
+        """A statement without rows: DDL, DELETE."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_warehouse(url: str | None, *, folder: Path, database: str = "smartlinks") -> Warehouse:
+    """The warehouse at `url` (`http://`, `https://`), or chDB in `folder` where it is None.
+
+    Makes the database if it is missing. Raises `WarehouseUnavailableError`.
+    """
+    if url is None:
+        from ingest.chdb import ChdbWarehouse
+
+        return ChdbWarehouse(folder, database)
+    from ingest.clickhouse import ClickHouseWarehouse
+
+    return ClickHouseWarehouse(url, database)

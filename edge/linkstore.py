@@ -11,7 +11,7 @@ class LinkStoreUnavailableError(Exception):
 
 
 class LinkStore(Protocol):
-    """Owns no truth: everything here can be rebuilt from the catalogue. Raises `LinkStoreUnavailableError`."""
+    """Owns no truth: all of it can be rebuilt from the catalogue. Raises `LinkStoreUnavailableError`."""
 
     async def ping(self) -> None: ...
 

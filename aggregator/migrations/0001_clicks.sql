@@ -1,6 +1,6 @@
 -- Rows are never changed after they are stored but by erasure and reclassification.
 -- One insert is one block of one month, so that it is stored as a whole or not at all.
-CREATE TABLE clicks
+CREATE TABLE IF NOT EXISTS clicks
 (
     tenant LowCardinality(String),
     link UInt64,
@@ -43,7 +43,7 @@ ORDER BY (tenant, link, ts, source, seq)
 SETTINGS non_replicated_deduplication_window = 10000;
 
 -- Quarter hours, because that is the finest step between the world's time zones: any zone's day is a sum of them.
-CREATE TABLE clicks_15m
+CREATE TABLE IF NOT EXISTS clicks_15m
 (
     tenant LowCardinality(String),
     link UInt64,
@@ -56,13 +56,13 @@ PARTITION BY toYYYYMM(start)
 ORDER BY (tenant, link, start, verdict)
 SETTINGS non_replicated_deduplication_window = 10000;
 
-CREATE MATERIALIZED VIEW clicks_15m_view TO clicks_15m AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS clicks_15m_view TO clicks_15m AS
 SELECT tenant, link, toDateTime(toStartOfFifteenMinutes(ts), 'UTC') AS start, verdict, count() AS clicks
 FROM clicks
 GROUP BY tenant, link, start, verdict;
 
 -- The stored side of the ledger: of each spool, how many clicks, and the highest number seen.
-CREATE TABLE click_sources
+CREATE TABLE IF NOT EXISTS click_sources
 (
     source UInt64,
     last_seq SimpleAggregateFunction(max, UInt64),
@@ -73,7 +73,7 @@ ENGINE = AggregatingMergeTree
 ORDER BY source
 SETTINGS non_replicated_deduplication_window = 10000;
 
-CREATE MATERIALIZED VIEW click_sources_view TO click_sources AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS click_sources_view TO click_sources AS
 SELECT source, max(seq) AS last_seq, max(ts) AS last_ts, count() AS clicks
 FROM clicks
 GROUP BY source;

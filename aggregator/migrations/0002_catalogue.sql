@@ -1,5 +1,5 @@
 -- The newest version of a link counts; a deleted link leaves its number and nothing else.
-CREATE TABLE links
+CREATE TABLE IF NOT EXISTS links
 (
     tenant LowCardinality(String),
     number UInt64,
@@ -27,7 +27,7 @@ ENGINE = ReplacingMergeTree(version)
 ORDER BY (tenant, number)
 SETTINGS non_replicated_deduplication_window = 10000;
 
-CREATE TABLE codes
+CREATE TABLE IF NOT EXISTS codes
 (
     tenant LowCardinality(String),
     link UInt64,
@@ -40,7 +40,7 @@ ENGINE = ReplacingMergeTree
 ORDER BY (tenant, link, recipient, reference, code)
 SETTINGS non_replicated_deduplication_window = 10000;
 
-CREATE TABLE sent_15m
+CREATE TABLE IF NOT EXISTS sent_15m
 (
     tenant LowCardinality(String),
     link UInt64,
@@ -52,13 +52,13 @@ PARTITION BY toYYYYMM(start)
 ORDER BY (tenant, link, start)
 SETTINGS non_replicated_deduplication_window = 10000;
 
-CREATE MATERIALIZED VIEW sent_15m_view TO sent_15m AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS sent_15m_view TO sent_15m AS
 SELECT tenant, link, toDateTime(toStartOfFifteenMinutes(minted_at), 'UTC') AS start, count() AS sent
 FROM codes
 GROUP BY tenant, link, start;
 
 -- Links whose clicks are to be gone. Swept again for 48 hours, since a click may still be on its way.
-CREATE TABLE erasures
+CREATE TABLE IF NOT EXISTS erasures
 (
     tenant LowCardinality(String),
     link UInt64,

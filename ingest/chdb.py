@@ -1,0 +1,91 @@
+"""The warehouse in this process: chDB, the engine of ClickHouse as a library, on a folder of its own.
+
+The engine lets one process at a time open a folder, and a process open one folder at a time. A handle to it
+runs one statement at a time, so inserts have one to themselves, and each query takes an idle one or opens
+another; there are never more than there were queries at once.
+"""
+
+import queue
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from ingest.clickhouse_session import ClickHouseSession
+from ingest.warehouse import Row, WarehouseUnavailableError
+
+if TYPE_CHECKING:
+    from ingest.warehouse import Warehouse
+
+
+class ChdbWarehouse:
+    """`Warehouse` on a folder. Raises `WarehouseUnavailableError` where another process has it open."""
+
+    def __init__(self, folder: Path, database: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._database = database
+        self._closed = False
+        self._inserts = self._open_session()
+        self._idle: queue.SimpleQueue[ClickHouseSession] = queue.SimpleQueue()
+
+    def insert(self, table: str, columns: Mapping[str, Sequence[object]], *, token: str) -> None:
+        self._inserts.insert(table, columns, token=token)
+
+    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+        with self._session() as session:
+            return session.query(sql, parameters)
+
+    def query_dicts(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
+        with self._session() as session:
+            return session.query_dicts(sql, parameters)
+
+    def stream(self, sql: str, parameters: Mapping[str, object] | None = None) -> Iterator[list[Row]]:
+        with self._session() as session:
+            yield from session.stream(sql, parameters)
+
+    def command(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
+        with self._session() as session:
+            session.command(sql, parameters)
+        self._inserts.forget_types()
+
+    def close(self) -> None:
+        """Close every handle; the engine stops with the last. Queries under way end first."""
+        self._closed = True
+        self._inserts.close()
+        while not self._idle.empty():
+            self._idle.get().close()
+
+    @contextmanager
+    def _session(self) -> Iterator[ClickHouseSession]:
+        if self._closed:
+            raise WarehouseUnavailableError("the warehouse is closed")
+        try:
+            session = self._idle.get_nowait()
+        except queue.Empty:
+            session = self._open_session()
+        try:
+            yield session
+        finally:
+            if self._closed:
+                session.close()
+            else:
+                self._idle.put(session)
+
+    def _open_session(self) -> ClickHouseSession:
+        try:
+            client = clickhouse_connect.get_client(interface="chdb", path=str(self._folder), tz_mode="aware")
+        except ClickHouseError as error:
+            raise WarehouseUnavailableError(
+                f"can't open the warehouse in {self._folder}: {str(error).partition(chr(10))[0]}"
+            ) from error
+        return ClickHouseSession(client, self._database)
+
+
+if TYPE_CHECKING:
+
+    def _fits(warehouse: ChdbWarehouse) -> Warehouse:
+        return warehouse

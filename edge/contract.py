@@ -9,21 +9,49 @@ from edge.codes import (
 )
 from edge.links import EdgeLink
 from edge.linkstore import LinkStore, LinkStoreUnavailableError
+from edge.logs import configure_logging
+from edge.ops import Ops
 from edge.settings import PREFIX, Settings, SettingsError, load
+from edge.spool import (
+    LOCK_NAME,
+    MAX_LINE_BYTES,
+    SEGMENT_NAME,
+    SOURCE_NAME,
+    Cut,
+    ShortWriteError,
+    SpoolWriter,
+    cut_records,
+    frame,
+    segment_name,
+    unframe,
+)
 
 __all__ = [
     "CUSTOM",
+    "LOCK_NAME",
+    "MAX_LINE_BYTES",
     "PREFIX",
+    "SEGMENT_NAME",
     "SIGNAL_HEADERS",
+    "SOURCE_NAME",
     "SUFFIX",
+    "Cut",
     "EdgeLink",
     "LinkStore",
     "LinkStoreUnavailableError",
+    "Ops",
     "Outcome",
     "Route",
     "Settings",
     "SettingsError",
+    "ShortWriteError",
+    "SpoolWriter",
+    "configure_logging",
+    "cut_records",
+    "frame",
     "generate",
     "generate_many",
     "load",
+    "segment_name",
+    "unframe",
 ]

@@ -11,6 +11,7 @@ from edge.links import EdgeLink
 from edge.linkstore import LinkStore, LinkStoreUnavailableError
 from edge.logs import configure_logging
 from edge.ops import Ops
+from edge.redis_store import open_link_store
 from edge.settings import PREFIX, Settings, SettingsError, load
 from edge.spool import (
     LOCK_NAME,
@@ -52,6 +53,7 @@ __all__ = [
     "generate",
     "generate_many",
     "load",
+    "open_link_store",
     "segment_name",
     "unframe",
 ]

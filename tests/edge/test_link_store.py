@@ -1,0 +1,211 @@
+"""The contract of the LinkStore seam, held against every adapter there is."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+
+from edge.codes import code_key, generate_many
+from edge.links import DOCUMENT_FIELD, EdgeLink
+from edge.linkstore import LinkStore, LinkStoreUnavailableError
+from edge.redis_store import CODES_A_SCRIPT, open_link_store
+from edge.settings import SettingsError
+from tests.fixtures.redis import RedisServer
+
+LINK = EdgeLink(
+    number=7,
+    tenant="acme",
+    code="Penhgy",
+    suffix="cisco",
+    destination=b"https://example.com/?a=1",
+    ios=b"https://apps.example.com/ios",
+    expires_at_ms=1_900_000_000_000,
+    forward_query=True,
+)
+
+
+@pytest.fixture(params=["unix", "tcp"])
+async def store(request: pytest.FixtureRequest, redis_server: RedisServer) -> AsyncIterator[LinkStore]:
+    store = open_link_store(redis_server.url if request.param == "unix" else redis_server.tcp_url)
+    yield store
+    await store.close()
+
+
+async def test_a_new_store_is_empty_until_a_link_is_numbered(store: LinkStore) -> None:
+    await store.ping()
+    assert await store.is_empty()
+    assert await store.next_number() == 1
+    assert not await store.is_empty()
+
+
+async def test_numbers_are_never_given_twice(store: LinkStore) -> None:
+    numbers = await asyncio.gather(*(store.next_number() for _ in range(100)))
+    assert sorted(numbers) == list(range(1, 101))
+
+
+async def test_raising_the_number_never_lowers_it(store: LinkStore) -> None:
+    await store.raise_number(41)
+    assert await store.next_number() == 42
+    await store.raise_number(5)
+    assert await store.next_number() == 43
+
+
+async def test_a_link_is_read_back_as_it_was_put(store: LinkStore) -> None:
+    await store.put_link("lnk_1", 7, LINK, b'{"id":"lnk_1"}')
+    assert await store.get_document("lnk_1") == (7, b'{"id":"lnk_1"}')
+    fields = await store.fields(7)
+    assert EdgeLink.from_fields(7, fields) == LINK
+    assert fields[DOCUMENT_FIELD] == b'{"id":"lnk_1"}'
+
+
+async def test_putting_a_link_replaces_every_field_of_it(store: LinkStore) -> None:
+    await store.put_link("lnk_1", 7, LINK, b"{}")
+    plain = EdgeLink(number=7, tenant="acme", code="Penhgy", suffix="", destination=b"https://example.com/b")
+    await store.put_link("lnk_1", 7, plain, b"{}")
+    assert EdgeLink.from_fields(7, await store.fields(7)) == plain
+
+
+async def test_a_link_put_without_redirect_has_a_document_and_no_destination(store: LinkStore) -> None:
+    await store.put_link("lnk_1", 7, LINK, b"{}")
+    await store.put_link("lnk_1", 7, None, b'{"enabled":false}')
+    assert await store.get_document("lnk_1") == (7, b'{"enabled":false}')
+    assert EdgeLink.from_fields(7, await store.fields(7)) is None
+
+
+async def test_a_deleted_link_is_gone_and_its_code_stays_claimed(store: LinkStore) -> None:
+    await store.put_link("lnk_1", 7, LINK, b"{}")
+    await store.claim_codes("", ["Penhgy"], 7)
+    await store.delete_link("lnk_1", 7)
+    assert await store.get_document("lnk_1") is None
+    assert await store.fields(7) == {}
+    assert await store.claim_codes("", ["Penhgy"], 8) == [7]
+    await store.delete_link("lnk_1", 7)
+
+
+async def test_what_was_never_there_reads_as_nothing(store: LinkStore) -> None:
+    assert await store.get_document("lnk_none") is None
+    assert await store.fields(99) == {}
+    assert await store.resolve("", "nobody") is None
+
+
+async def test_a_code_goes_to_whoever_claims_it_first(store: LinkStore) -> None:
+    assert await store.claim_codes("", ["aaaa", "bbbb"], 1) == [1, 1]
+    assert await store.claim_codes("", ["bbbb", "cccc"], 2) == [1, 2]
+    assert await store.claim_codes("", ["aaaa"], 1) == [1], "claiming again is harmless"
+    assert [await store.resolve("", code) for code in ("aaaa", "bbbb", "cccc")] == [1, 1, 2]
+
+
+async def test_the_same_code_twice_in_one_claim_has_one_holder(store: LinkStore) -> None:
+    assert await store.claim_codes("", ["aaaa", "aaaa"], 1) == [1, 1]
+
+
+async def test_each_domain_has_a_name_space_of_its_own(store: LinkStore) -> None:
+    assert await store.claim_codes("", ["aaaa"], 1) == [1]
+    assert await store.claim_codes(".1", ["aaaa"], 2) == [2]
+    assert await store.resolve("", "aaaa") == 1
+    assert await store.resolve(".1", "aaaa") == 2
+
+
+async def test_released_codes_resolve_to_nothing(store: LinkStore) -> None:
+    await store.claim_codes("", ["aaaa", "bbbb"], 1)
+    await store.release_codes("", ["aaaa", "never"])
+    assert await store.resolve("", "aaaa") is None
+    assert await store.resolve("", "bbbb") == 1
+
+
+async def test_nothing_to_claim_or_release_is_no_error(store: LinkStore) -> None:
+    assert await store.claim_codes("", [], 1) == []
+    await store.release_codes("", [])
+
+
+@pytest.mark.parametrize("count", [CODES_A_SCRIPT - 1, CODES_A_SCRIPT, CODES_A_SCRIPT * 2 + 1])
+async def test_holders_come_in_the_order_of_the_codes(store: LinkStore, count: int) -> None:
+    codes = generate_many(count)
+    await store.claim_codes("", codes[::3], 1)
+    assert await store.claim_codes("", codes, 2) == [1 if at % 3 == 0 else 2 for at in range(count)]
+    await store.release_codes("", codes)
+    assert await store.claim_codes("", codes, 3) == [3] * count
+
+
+async def test_two_claimants_at_once_agree_on_every_holder(store: LinkStore) -> None:
+    codes = generate_many(3 * CODES_A_SCRIPT)
+    ours, theirs = await asyncio.gather(
+        store.claim_codes("", codes, 1), store.claim_codes("", codes[::-1], 2)
+    )
+    assert ours == theirs[::-1]
+
+
+async def test_codes_stand_where_the_edge_looks_for_them(store: LinkStore, redis_server: RedisServer) -> None:
+    await store.claim_codes(".1", ["Penhgy"], 7)
+    assert redis_server.ask(b"HGET %b Penhgy.1" % code_key(b"Penhgy.1")) == b"$1\r\n7\r\n"
+
+
+async def test_an_unreachable_redis_is_unavailable_and_back_when_it_is_back(own_redis: RedisServer) -> None:
+    store = open_link_store(own_redis.url)
+    try:
+        assert await store.next_number() == 1
+        own_redis.stop()
+        with pytest.raises(LinkStoreUnavailableError, match="Redis"):
+            await store.next_number()
+        own_redis.start()
+        assert await store.next_number() == 1
+    finally:
+        await store.close()
+
+
+async def test_a_redis_that_refuses_writes_is_unavailable(own_redis: RedisServer) -> None:
+    store = open_link_store(own_redis.url)
+    try:
+        own_redis.ask(b"CONFIG SET maxmemory 1")
+        with pytest.raises(LinkStoreUnavailableError, match="maxmemory"):
+            await store.claim_codes("", ["aaaa"], 1)
+        with pytest.raises(LinkStoreUnavailableError, match="maxmemory"):
+            await store.put_link("lnk_1", 7, LINK, b"{}")
+        assert await store.get_document("lnk_1") is None
+    finally:
+        await store.close()
+
+
+async def test_a_redis_that_hangs_is_unavailable_within_five_seconds(own_redis: RedisServer) -> None:
+    store = open_link_store(own_redis.url)
+    try:
+        await store.ping()
+        os.kill(own_redis.pid, signal.SIGSTOP)
+        async with asyncio.timeout(5):
+            with pytest.raises(LinkStoreUnavailableError):
+                await store.claim_codes("", ["aaaa"], 41)
+        os.kill(own_redis.pid, signal.SIGCONT)
+        assert await store.claim_codes("", ["bbbb"], 42) == [42], "the late reply of another claim"
+    finally:
+        os.kill(own_redis.pid, signal.SIGCONT)
+        await store.close()
+
+
+async def test_a_cancelled_command_never_hands_its_reply_to_the_next_caller(store: LinkStore) -> None:
+    codes = generate_many(200)
+    for number, code in enumerate(codes, start=1):
+        await store.claim_codes("", [code], number)
+
+    async def resolve(number: int, code: str) -> None:
+        assert await store.resolve("", code) == number
+
+    for turns in range(8):  # cancel after so many turns of the loop: before, while and after it is sent
+        tasks = [asyncio.create_task(resolve(number, code)) for number, code in enumerate(codes, start=1)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for task in tasks[::2]:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+@pytest.mark.parametrize(
+    "url", ["redis+cluster://127.0.0.1:7000", "redis://127.0.0.1:port", "memcached://127.0.0.1"]
+)
+def test_a_url_that_cannot_be_opened_is_one_line_that_names_the_setting(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"\ASMARTLINKS_REDIS_URL: .+\Z"):
+        open_link_store(url)

@@ -61,8 +61,11 @@ def mapped_errors() -> Iterator[None]:
     except ClickHouseError as error:
         code: int | None = getattr(error, "code", None)
         transient = isinstance(error, OperationalError) if code is None else code in TRANSIENT_CODES
-        reason = str(error).partition("\n")[0]
-        raise (WarehouseUnavailableError if transient else WarehouseError)(reason) from error
+        raise (WarehouseUnavailableError if transient else WarehouseError)(first_line(error)) from error
+
+
+def first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 class ClickHouseSession:

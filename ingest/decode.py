@@ -1,0 +1,132 @@
+"""From the bytes on the bus to a typed click, strictly: what passes here, the warehouse takes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NoReturn, get_args
+
+import orjson
+
+from edge.contract import Outcome, Route
+
+EVENT_VERSION: Final = 1
+MAX_TEXT_CHARS: Final = 2048
+MAX_TS_MS: Final = 4_102_444_800_000  # 2100-01-01; the rollup's 32-bit seconds end in 2106
+MAX_ID: Final = 2**63 - 1
+
+Method = Literal["GET", "HEAD"]
+DeadReason = Literal[
+    "not_json", "not_an_object", "unknown_version", "missing_field", "wrong_type", "wrong_value"
+]
+DEAD_REASONS: Final[tuple[DeadReason, ...]] = get_args(DeadReason)
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """One answered request for a code, as the edge knew it. Field meanings: `edge/clicks.py`."""
+
+    source: int
+    seq: int
+    ts_ms: int
+    host: str
+    code: str
+    link: int
+    tenant: str
+    personal: bool
+    method: Method
+    route: Route
+    outcome: Outcome
+    ip: str
+    user_agent: str
+    referer: str
+    language: str
+    signals: Mapping[str, str]
+
+
+class UndecodableError(ValueError):
+    """The bytes are no click event. `reason` is of a closed set, the text says which field and why."""
+
+    def __init__(self, reason: DeadReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+# In the order of `Click`'s fields, so that the checked values are its arguments.
+_TYPES: Final[tuple[tuple[str, type], ...]] = (
+    ("source", int),
+    ("seq", int),
+    ("ts", int),
+    ("host", str),
+    ("code", str),
+    ("link", int),
+    ("tenant", str),
+    ("personal", bool),
+    ("method", str),
+    ("route", str),
+    ("outcome", str),
+    ("ip", str),
+    ("ua", str),
+    ("referer", str),
+    ("language", str),
+    ("signals", dict),
+)
+_CHOICES: Final[tuple[tuple[str, frozenset[str]], ...]] = (
+    ("method", frozenset(get_args(Method))),
+    ("route", frozenset(get_args(Route))),
+    ("outcome", frozenset(get_args(Outcome))),
+)
+_BOUNDS: Final = (("source", MAX_ID), ("seq", MAX_ID), ("link", MAX_ID), ("ts", MAX_TS_MS))
+_NAMES: Final = ("host", "code", "tenant")
+_TEXTS: Final = (*_NAMES, "ip", "ua", "referer", "language")
+
+
+def decode(value: bytes) -> Click:
+    """The click in a JSON event. Unknown fields are passed over. Raises `UndecodableError`."""
+    try:
+        event: Any = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise UndecodableError("not_json", str(error)) from None
+    if type(event) is not dict:
+        raise UndecodableError("not_an_object", f"the event is a {type(event).__name__}")
+    if event.get("v") != EVENT_VERSION:
+        raise UndecodableError("unknown_version", f"v is {_shown(event.get('v'))}, not {EVENT_VERSION}")
+    values: list[Any] = []
+    for name, kind in _TYPES:
+        field = event.get(name)
+        if type(field) is not kind:  # exactly: a bool is no number here
+            _refuse_type(event, name, kind)
+        values.append(field)
+    _check_values(event)
+    _check_texts(event)
+    return Click(*values)
+
+
+def _check_values(event: Mapping[str, Any]) -> None:
+    for name, highest in _BOUNDS:
+        if not 0 < event[name] <= highest:
+            raise UndecodableError("wrong_value", f"{name} is {event[name]}, not within 1 to {highest}")
+    for name, choices in _CHOICES:
+        if event[name] not in choices:
+            raise UndecodableError("wrong_value", f"{name} is {_shown(event[name])}")
+
+
+def _check_texts(event: Mapping[str, Any]) -> None:
+    for name in _NAMES:
+        if not event[name]:
+            raise UndecodableError("wrong_value", f"{name} is empty")
+    for name in _TEXTS:
+        if len(event[name]) > MAX_TEXT_CHARS:
+            raise UndecodableError("wrong_value", f"{name} has more than {MAX_TEXT_CHARS} characters")
+    for name, signal in event["signals"].items():
+        if type(signal) is not str:
+            raise UndecodableError("wrong_type", f"signal {_shown(name)} is no string")
+
+
+def _refuse_type(event: Mapping[str, Any], name: str, kind: type) -> NoReturn:
+    if name not in event:
+        raise UndecodableError("missing_field", f"{name} is missing")
+    raise UndecodableError("wrong_type", f"{name} is {_shown(event[name])}, not of type {kind.__name__}")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

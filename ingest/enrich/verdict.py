@@ -1,0 +1,55 @@
+"""The verdict on a click: the first rule of an ordered list that matches.
+
+All user agent patterns, about 1,500, are matched by one call into ua-parser's Rust matcher, which looks for
+their literals first: under 2 microseconds a user agent, where walking them in Python costs milliseconds.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import _CacheInfo, lru_cache
+from typing import Final, NamedTuple
+
+from ua_parser_rs import UserAgentExtractor
+
+from ingest.enrich.rules import RULES, AgentRule, RequestRule, Rule, Verdict
+
+CACHE_SIZE: Final = 16_384
+
+
+class Judgement(NamedTuple):
+    """A row of the verdict's columns: the verdict and the name of the rule that decided."""
+
+    verdict: Verdict
+    rule: str
+
+
+class Judge:
+    """Applies an ordered list of rules, of which the last must match every request."""
+
+    def __init__(self, rules: Sequence[Rule] = RULES) -> None:
+        self._judgements = [Judgement(rule.verdict, rule.name) for rule in rules]
+        self._request_rules = [
+            (at, rule.matches) for at, rule in enumerate(rules) if isinstance(rule, RequestRule)
+        ]
+        self._agent_rules = UserAgentExtractor(
+            (rule.pattern, str(at), None, None, None, None)
+            for at, rule in enumerate(rules)
+            if isinstance(rule, AgentRule)
+        )
+        self._first_agent_rule = lru_cache(CACHE_SIZE)(self._match_agent)
+
+    def __call__(self, method: str, user_agent: str, signals: Mapping[str, str]) -> Judgement:
+        by_agent = self._first_agent_rule(user_agent)
+        for at, matches in self._request_rules:
+            if at > by_agent:
+                break
+            if matches(method, signals):
+                return self._judgements[at]
+        return self._judgements[by_agent]
+
+    def cache_info(self) -> _CacheInfo:
+        return self._first_agent_rule.cache_info()
+
+    def _match_agent(self, user_agent: str) -> int:
+        """The index of the first rule for this user agent; the last rule's where none matches."""
+        found = self._agent_rules.extract(user_agent)
+        return int(found.family) if found is not None else len(self._judgements) - 1

@@ -77,3 +77,14 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS click_sources_view TO click_sources AS
 SELECT source, max(seq) AS last_seq, max(ts) AS last_ts, count() AS clicks
 FROM clicks
 GROUP BY source;
+
+-- Which clicks of each spool were erased or have expired, so that the ledger balances after them. A run of
+-- numbers takes next to nothing; of the click itself nothing is left.
+CREATE TABLE IF NOT EXISTS removed_clicks
+(
+    source UInt64 CODEC(Delta, ZSTD),
+    seq UInt64 CODEC(DoubleDelta, ZSTD),
+    removed_at DateTime64(3, 'UTC') CODEC(Delta, ZSTD)
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (source, seq);

@@ -21,7 +21,8 @@ CREATE TABLE IF NOT EXISTS links
     created_at DateTime64(3, 'UTC'),
     updated_at DateTime64(3, 'UTC'),
     version UInt64,
-    deleted Bool
+    deleted Bool,
+    INDEX id id TYPE bloom_filter GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (tenant, number)

@@ -1,0 +1,188 @@
+"""The catalogue: links, codes and whom they were minted for, as tables of the warehouse.
+
+It is a view of the link events. Each write has the event's id as its token, so that an event may be applied
+any number of times; of a link's versions the highest counts, in whatever order they arrive.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Any, Final
+
+from ingest.erasure import erase_link
+from ingest.link_events import LinkDocument
+from ingest.link_listing import LinkListing
+from ingest.warehouse import Warehouse
+
+# Beyond any version of a link: a save that arrives after the deletion never brings it back.
+TOMBSTONE_VERSION: Final = 2**64 - 1
+
+# What one statement asks about at the most; a server takes parameters of 1 MiB.
+PAIRS_A_QUERY: Final = 1000
+
+# In the order of LinkDocument's fields.
+DOCUMENT_COLUMNS: Final = """
+    number, id, tenant, name, domain, suffix, code, destination_url, ios_url, android_url,
+    toUnixTimestamp64Milli(links.expires_at) AS expires_at_ms, expired_url, campaign, tags, external_id,
+    forward_query, enabled, toUnixTimestamp64Milli(links.created_at) AS created_at_ms,
+    toUnixTimestamp64Milli(links.updated_at) AS updated_at_ms, version
+"""
+
+
+class Catalogue:
+    """Every method blocks: call it in a thread. Raises what the warehouse raises."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    def save_link(self, doc: LinkDocument, *, token: str) -> None:
+        """Store this version of the link, unless a higher one or its deletion is stored."""
+        self._warehouse.insert("links", _columns_of(doc), token=token)
+
+    def delete_link(self, tenant: str, number: int, at_ms: int, *, token: str) -> None:
+        """Leave the link's number and nothing else: its codes, recipients and clicks are erased now.
+
+        The aggregator erases once more what was on its way.
+        """
+        nothing = LinkDocument(
+            number=number,
+            id="",
+            tenant=tenant,
+            name="",
+            domain="",
+            suffix="",
+            code="",
+            destination_url="",
+            ios_url=None,
+            android_url=None,
+            expires_at_ms=None,
+            expired_url=None,
+            campaign=None,
+            tags=(),
+            external_id=None,
+            forward_query=False,
+            enabled=False,
+            created_at_ms=at_ms,
+            updated_at_ms=at_ms,
+            version=TOMBSTONE_VERSION,
+        )
+        self._warehouse.insert(
+            "erasures", {"tenant": [tenant], "link": [number], "asked_at": [at_ms]}, token=token
+        )
+        self._warehouse.insert("links", {**_columns_of(nothing), "deleted": [True]}, token=token)
+        erase_link(self._warehouse, tenant, number)
+
+    def add_codes(
+        self,
+        tenant: str,
+        number: int,
+        codes: Sequence[tuple[str, str, str]],
+        minted_at_ms: int,
+        *,
+        token: str,
+    ) -> None:
+        """Store codes of a link, each with its recipient and reference."""
+        count = len(codes)
+        self._warehouse.insert(
+            "codes",
+            {
+                "tenant": [tenant] * count,
+                "link": [number] * count,
+                "recipient": [recipient for _, recipient, _ in codes],
+                "reference": [reference for _, _, reference in codes],
+                "code": [code for code, _, _ in codes],
+                "minted_at": [minted_at_ms] * count,
+            },
+            token=token,
+        )
+
+    def link(self, tenant: str, link_id: str) -> LinkDocument | None:
+        # The inner query may use the index on id, the outer must not: it would miss the tombstone.
+        rows = self._warehouse.query_dicts(
+            f"SELECT {DOCUMENT_COLUMNS} FROM links FINAL WHERE tenant = {{tenant:String}} AND NOT deleted"  # noqa: S608 - our own names
+            " AND number IN (SELECT number FROM links"
+            " WHERE tenant = {tenant:String} AND id = {id:String} AND id != '')",
+            {"tenant": tenant, "id": link_id},
+        )
+        return LinkDocument.from_json(rows[0]) if rows else None
+
+    def links(self, tenant: str, listing: LinkListing) -> tuple[list[LinkDocument], str | None]:
+        """One page of the tenant's links, and the cursor of the next. Raises `CursorError`."""
+        condition, parameters = listing.condition()
+        rows = self._warehouse.query_dicts(
+            f"SELECT {DOCUMENT_COLUMNS}, {listing.sort_key} AS sort_key FROM links FINAL"  # noqa: S608 - our own names
+            f" WHERE tenant = {{tenant:String}} AND NOT deleted AND {condition}"
+            f" ORDER BY sort_key {listing.direction}, number {listing.direction} LIMIT {{limit:UInt32}}",
+            {**parameters, "tenant": tenant, "limit": listing.limit + 1},
+        )
+        keys = [row.pop("sort_key") for row in rows]
+        page = [LinkDocument.from_json(row) for row in rows[: listing.limit]]
+        if len(rows) <= listing.limit:
+            return page, None
+        return page, listing.cursor_after(keys[listing.limit - 1], page[-1].number)
+
+    def codes_for(
+        self, tenant: str, number: int, pairs: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], str]:
+        """The code of each `(recipient, reference)` that has one; the oldest if it has several."""
+        found: dict[tuple[str, str], str] = {}
+        remaining = iter(pairs)
+        while batch := list(islice(remaining, PAIRS_A_QUERY)):
+            rows = self._warehouse.query(
+                "SELECT recipient, reference, argMin(code, (minted_at, code)) FROM codes"
+                " WHERE tenant = {tenant:String} AND link = {link:UInt64} AND (recipient, reference) IN"
+                " (SELECT arrayJoin(arrayZip({recipients:Array(String)}, {references:Array(String)})))"
+                " GROUP BY recipient, reference",
+                {
+                    "tenant": tenant,
+                    "link": number,
+                    "recipients": [recipient for recipient, _ in batch],
+                    "references": [reference for _, reference in batch],
+                },
+            )
+            found.update({(recipient, reference): code for recipient, reference, code in rows})
+        return found
+
+    def highest_number(self) -> int:
+        """The highest link number ever stored, deleted links included; 0 if there is none."""
+        ((number,),) = self._warehouse.query("SELECT max(number) FROM links")
+        return int(number)
+
+    def all_links(self) -> Iterator[LinkDocument]:
+        """Every tenant's links in constant memory. Read to the end or close the generator."""
+        sql = f"SELECT {DOCUMENT_COLUMNS} FROM links FINAL WHERE NOT deleted"  # noqa: S608 - our own names
+        for block in self._warehouse.stream(sql):
+            for row in block:
+                yield LinkDocument.from_json(dict(zip(LinkDocument.__slots__, row, strict=True)))
+
+    def all_codes(self) -> Iterator[tuple[int, list[str]]]:
+        """Every code minted for a recipient, in lists of one link's number; a number may come again."""
+        for block in self._warehouse.stream("SELECT link, code FROM codes"):
+            for number, rows in groupby(block, itemgetter(0)):
+                yield int(number), [code for _, code in rows]
+
+
+def _columns_of(doc: LinkDocument) -> Mapping[str, Sequence[Any]]:
+    return {
+        "tenant": [doc.tenant],
+        "number": [doc.number],
+        "id": [doc.id],
+        "name": [doc.name],
+        "domain": [doc.domain],
+        "suffix": [doc.suffix],
+        "code": [doc.code],
+        "destination_url": [doc.destination_url],
+        "ios_url": [doc.ios_url],
+        "android_url": [doc.android_url],
+        "expires_at": [doc.expires_at_ms],
+        "expired_url": [doc.expired_url],
+        "campaign": [doc.campaign],
+        "tags": [list(doc.tags)],
+        "external_id": [doc.external_id],
+        "forward_query": [doc.forward_query],
+        "enabled": [doc.enabled],
+        "created_at": [doc.created_at_ms],
+        "updated_at": [doc.updated_at_ms],
+        "version": [doc.version],
+        "deleted": [False],
+    }

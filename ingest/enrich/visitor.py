@@ -6,8 +6,10 @@ visitor for as long as the key lives.
 """
 
 import os
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Final
 
 from ingest.decode import Click
@@ -54,16 +56,9 @@ def load_key(path: Path) -> bytes:
 def _make_key(path: Path) -> None:
     """Appear whole or not at all, and never replace a key that another program made meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(fd, os.urandom(KEY_BYTES))
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    try:
-        path.hardlink_to(unfinished)
-    except FileExistsError:
-        return
-    finally:
-        unfinished.unlink()
+    with NamedTemporaryFile(dir=path.parent, prefix=path.name) as unfinished:
+        unfinished.write(os.urandom(KEY_BYTES))
+        unfinished.flush()
+        os.fsync(unfinished.fileno())
+        with suppress(FileExistsError):
+            path.hardlink_to(unfinished.name)

@@ -1,0 +1,112 @@
+"""Decoding: good events come through as they are, anything else is refused with a reason."""
+
+from contextlib import suppress
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.contract import SIGNAL_HEADERS
+from ingest.decode import DEAD_REASONS, Click, UndecodableError, decode
+from tests.ingest.click_events import click_event, click_json
+
+
+def reason_of(value: bytes) -> str:
+    with pytest.raises(UndecodableError) as caught:
+        decode(value)
+    assert caught.value.reason in DEAD_REASONS
+    assert str(caught.value)
+    return caught.value.reason
+
+
+def test_a_good_event_comes_through_field_by_field() -> None:
+    signals = dict.fromkeys(SIGNAL_HEADERS, "x")
+    event = click_event(personal=True, referer="https://example.com", signals=signals)
+    assert decode(orjson.dumps(event)) == Click(
+        source=7,
+        seq=1,
+        ts_ms=event["ts"],
+        host="s.example.com",
+        code="Penhgy12",
+        link=17,
+        tenant="main",
+        personal=True,
+        method="GET",
+        route="ios",
+        outcome="redirected",
+        ip="198.51.100.7",
+        user_agent=event["ua"],
+        referer="https://example.com",
+        language="en-US",
+        signals=signals,
+    )
+
+
+def test_a_field_that_a_newer_edge_adds_is_passed_over() -> None:
+    assert decode(click_json(later="x")) == decode(click_json())
+
+
+@pytest.mark.parametrize("value", [b"", b"{", b"\xff", b'{"v":1', b"{} {}", b'{"ua":"\\ud800"}', b"NaN"])
+def test_what_is_no_json(value: bytes) -> None:
+    assert reason_of(value) == "not_json"
+
+
+@pytest.mark.parametrize("value", [b"[]", b"1", b'"x"', b"null"])
+def test_what_is_no_object(value: bytes) -> None:
+    assert reason_of(value) == "not_an_object"
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_another_version(version: object) -> None:
+    assert reason_of(click_json(v=version)) == "unknown_version"
+
+
+@pytest.mark.parametrize("name", sorted(set(click_event()) - {"v"}))
+def test_every_field_must_be_there_and_of_its_type(name: str) -> None:
+    event = click_event()
+    del event[name]
+    assert reason_of(orjson.dumps(event)) == "missing_field"
+    for wrong in (None, 1.5, [], ["x"]):
+        assert reason_of(click_json(**{name: wrong})) == "wrong_type"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"link": True}, "wrong_type"),
+        ({"personal": 1}, "wrong_type"),
+        ({"signals": {"purpose": 1}}, "wrong_type"),
+        ({"source": 0}, "wrong_value"),
+        ({"source": 2**63}, "wrong_value"),
+        ({"seq": -1}, "wrong_value"),
+        ({"ts": 0}, "wrong_value"),
+        ({"ts": 4_102_444_800_001}, "wrong_value"),
+        ({"method": "POST"}, "wrong_value"),
+        ({"route": "windows"}, "wrong_value"),
+        ({"outcome": "missed"}, "wrong_value"),
+        ({"tenant": ""}, "wrong_value"),
+        ({"ua": "x" * 2049}, "wrong_value"),
+    ],
+)
+def test_values_that_the_warehouse_should_not_see(fields: dict[str, Any], reason: str) -> None:
+    assert reason_of(click_json(**fields)) == reason
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_click_or_refused(value: bytes) -> None:
+    reason_of(value)
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.sampled_from(sorted(click_event())), _json)
+def test_any_value_in_any_field_is_taken_or_refused(name: str, value: object) -> None:
+    with suppress(UndecodableError):
+        assert isinstance(decode(click_json(**{name: value})), Click)

@@ -1,0 +1,213 @@
+"""Enrichment as a whole: user agents, referrers, and rows that fit the table whatever a stranger sends."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.enrich.geo import Geo
+from ingest.enrich.referrer import referrer_of
+from ingest.enrich.steps import Enrichment
+from ingest.enrich.user_agent import UNKNOWN, Agent, UserAgents
+from ingest.enrich.visitor import VisitorIds
+from ingest.rows import CLICK_COLUMNS
+from tests.ingest.click_events import IPHONE, NOON_MS, a_click
+
+parse = UserAgents()
+enrichment = Enrichment(geo=Geo(None), visitor_ids=VisitorIds(b"k" * 32))
+
+_IOS = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "expected"),
+    [
+        (IPHONE, Agent("Mobile Safari", "17.4", "iOS", "17.4", "Apple", "iPhone", "mobile")),
+        (
+            (
+                "Mozilla/5.0 (Linux; Android 14; SM-S918B) AppleWebKit/537.36 (KHTML, like Gecko) "
+                "Chrome/124.0.0.0 Mobile Safari/537.36"
+            ),
+            Agent("Chrome Mobile", "124.0", "Android", "14", "Samsung", "SM-S918B", "mobile"),
+        ),
+        (
+            (
+                "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
+                "Chrome/124.0.0.0 Mobile Safari/537.36"
+            ),
+            Agent("Chrome Mobile", "124.0", "Android", "10", "Other", "Other", "mobile"),
+        ),
+        (
+            (
+                "Mozilla/5.0 (Linux; Android 13; SM-X200) AppleWebKit/537.36 (KHTML, like Gecko) "
+                "Chrome/124.0.0.0 Safari/537.36"
+            ),
+            Agent("Chrome", "124.0", "Android", "13", "Other", "SM-X200", "tablet"),
+        ),
+        (
+            (
+                "Mozilla/5.0 (iPad; CPU OS 16_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+                "Version/16.6 Mobile/15E148 Safari/604.1"
+            ),
+            Agent("Mobile Safari", "16.6", "iOS", "16.6", "Apple", "iPad", "tablet"),
+        ),
+        (
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+                "Chrome/124.0.0.0 Safari/537.36 Edg/124.0.0.0"
+            ),
+            Agent("Edge", "124.0", "Windows", "10", "Other", "Other", "desktop"),
+        ),
+        (
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+                "Version/17.4 Safari/605.1.15"
+            ),
+            Agent("Safari", "17.4", "Mac OS X", "10.15", "Apple", "Mac", "desktop"),
+        ),
+        ("", UNKNOWN),
+        ("nothing that anyone knows", UNKNOWN),
+    ],
+)
+def test_user_agents(user_agent: str, expected: Agent) -> None:
+    assert parse(user_agent) == expected
+
+
+@pytest.mark.parametrize(
+    ("tail", "browser", "version"),
+    [
+        ("Mobile/15E148 [FBAN/FBIOS;FBAV/458.0.0.40.107;FBBV/587]", "Facebook", "458.0"),
+        ("Mobile/21E219 Instagram 325.0.0 (iPhone14,5; iOS 17_4)", "Instagram", "325.0"),
+        ("Mobile/15E148 Safari Line/14.5.0", "LINE", "14.5"),
+        ("Mobile/15E148 WhatsApp/2.24.8", "WhatsApp", "2.24"),
+        ("Mobile/15E148 KAKAOTALK 10.3.1", "KakaoTalk", "10.3"),
+        ("Mobile/15E148 KAKAOTALK/10.6.5 (INAPP)", "KakaoTalk", "10.6"),
+        ("Mobile/15E148 [LinkedInApp]/9.29.1", "LinkedIn", "9.29"),
+        ("GSA/310.0.62 Mobile/15E148 Safari/604.1", "Google App", "310.0"),
+        (
+            "Version/16.5 Mobile/15E148 Safari/605.1 NAVER(inapp; search; 1010; 11.24.5; 12PRO)",
+            "NAVER",
+            "11.24",
+        ),
+        ("Mobile/15E148 MicroMessenger/8.0.48(0x18003030)", "WeChat Browser", "8.0"),
+        ("Mobile/15E148 Snapchat/12.80.0.36 (like Safari/8617.2.4.10.8, panda)", "Snapchat", "12.80"),
+    ],
+)
+def test_in_app_browsers_are_browsers_of_their_own(tail: str, browser: str, version: str) -> None:
+    agent = parse(f"{_IOS} {tail}")
+    assert (agent.browser, agent.browser_version, agent.os, agent.platform) == (
+        browser,
+        version,
+        "iOS",
+        "mobile",
+    )
+
+
+@pytest.mark.parametrize(
+    ("referer", "expected"),
+    [
+        ("", "Direct"),
+        ("https://www.Example.com/path?q=1", "www.example.com"),
+        ("https://example.com", "example.com"),
+        ("http://user:pass@example.com:8080/x", "example.com"),
+        ("https://example.com.", "example.com"),
+        ("android-app://com.google.android.gm/", "com.google.android.gm"),
+        ("http://[2001:db8::1]:8080/", "[2001:db8::1]"),
+        ("about:blank", "Other"),
+        ("https://", "Other"),
+        ("/path", "Other"),
+        ("https://exa mple.com/", "Other"),
+        ("https://evil\r\n.com/", "Other"),
+    ],
+)
+def test_referrers(referer: str, expected: str) -> None:
+    assert referrer_of(referer) == expected
+
+
+def test_every_column_is_filled_by_one_step_and_stands_in_the_table_s_order() -> None:
+    filled = [column for step in enrichment.steps for column in step.columns]
+    assert sorted([*filled, "ingested_at"]) == sorted(CLICK_COLUMNS)
+    clicks = [a_click(seq=seq) for seq in (1, 2, 3)]
+    columns = enrichment.columns(clicks, now_ms=5)
+    assert tuple(columns) == CLICK_COLUMNS
+    assert {len(column) for column in columns.values()} == {3}
+
+
+def test_a_row_says_what_is_known_of_the_click() -> None:
+    click = a_click(signals={"sec-fetch-site": "none"}, referer="https://example.com/", ip="10.0.0.1")
+    columns = enrichment.columns([click], now_ms=NOON_MS + 40)
+    row = {name: column[0] for name, column in columns.items()}
+    assert row.pop("visitor") == VisitorIds(b"k" * 32)(click)
+    assert row == {
+        "tenant": "main",
+        "link": 17,
+        "ts": NOON_MS,
+        "code": "Penhgy12",
+        "domain": "s.example.com",
+        "personal": False,
+        "source": 7,
+        "seq": 1,
+        "method": "GET",
+        "route": "ios",
+        "outcome": "redirected",
+        "verdict": "human",
+        "rule": "nothing against it",
+        "rules_version": 1,
+        "ip": "10.0.0.1",
+        "user_agent": IPHONE,
+        "referer": "https://example.com/",
+        "referrer": "example.com",
+        "language": "en-US",
+        "signals": '{"sec-fetch-site":"none"}',
+        "country": "Private",
+        "region": "Private",
+        "city": "Private",
+        "latitude": 0.0,
+        "longitude": 0.0,
+        "browser": "Mobile Safari",
+        "browser_version": "17.4",
+        "os": "iOS",
+        "os_version": "17.4",
+        "device_brand": "Apple",
+        "device": "iPhone",
+        "platform": "mobile",
+        "ingested_at": NOON_MS + 40,
+    }
+
+
+def test_every_step_is_timed_under_its_name_and_caches_count() -> None:
+    fresh = Enrichment(geo=Geo(None), visitor_ids=VisitorIds(b"k" * 32))
+    seconds: dict[str, float] = {}
+    fresh.columns([a_click(seq=1), a_click(seq=2)], now_ms=1, timed=seconds.__setitem__)
+    assert list(seconds) == ["carry", "user_agent", "geo", "verdict", "visitor", "referrer"]
+    assert {name: (info.hits, info.misses) for name, info in fresh.caches().items()} == {
+        "user_agent": (1, 1),
+        "geo": (1, 1),
+        "verdict": (1, 1),
+    }
+
+
+@given(
+    st.text(max_size=200),
+    st.text(max_size=200),
+    st.text(max_size=50),
+    st.text(max_size=50) | st.ip_addresses().map(str),
+    st.dictionaries(st.text(max_size=10), st.text(max_size=20), max_size=3),
+)
+def test_whatever_a_stranger_sends_makes_a_row(
+    user_agent: str, referer: str, language: str, ip: str, signals: dict[str, str]
+) -> None:
+    click = a_click(ua=user_agent, referer=referer, language=language, ip=ip, signals=signals)
+    columns = enrichment.columns([click], now_ms=1)
+    for name in (
+        "browser",
+        "os",
+        "device",
+        "device_brand",
+        "platform",
+        "referrer",
+        "country",
+        "region",
+        "city",
+    ):
+        assert columns[name][0]
+    assert columns["verdict"][0] in {"human", "preview", "automated"}

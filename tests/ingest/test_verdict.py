@@ -1,0 +1,176 @@
+"""Verdicts: who is a person, who fetches a preview, what is a machine; and by which rule."""
+
+import time
+from collections.abc import Mapping
+
+import pytest
+from crawleruseragents import CRAWLER_USER_AGENTS_DATA
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.contract import SIGNAL_HEADERS
+from ingest.enrich.rules import RULES, RequestRule
+from ingest.enrich.verdict import Judge
+from tests.ingest.click_events import IPHONE
+
+judge = Judge()
+
+_IOS = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+_ANDROID_VIEW = (
+    "Mozilla/5.0 (Linux; Android 14; SM-S918B Build/UP1A.231005.007; wv) AppleWebKit/537.36 "
+    "(KHTML, like Gecko) Version/4.0 Chrome/124.0.6367.82 Mobile Safari/537.36"
+)
+_MAC_SAFARI = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_11_1) AppleWebKit/601.2.4 (KHTML, like Gecko) "
+    "Version/9.0.1 Safari/601.2.4"
+)
+
+HUMANS = {
+    IPHONE: "nothing against it",
+    _MAC_SAFARI: "nothing against it",
+    "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 "
+    "Mobile Safari/537.36": "nothing against it",
+    "Opera/9.80 (J2ME/MIDP; Opera Mini/9.80 (S60; SymbOS; Opera Mobi/23.348) Presto/2.5.25 "
+    "Version/10.54": "nothing against it",
+    "Mozilla/5.0 (Linux; Android 13; CUBOT P60) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 "
+    "Mobile Safari/537.36": "phone: Cubot",
+    "Mozilla/5.0 (Linux; Android 8.1; CUBOT_X18_Plus) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/124.0.0.0 Mobile Safari/537.36": "phone: Cubot",
+    _ANDROID_VIEW: "Android web view",
+    f"{_ANDROID_VIEW} [FB_IAB/FB4A;FBAV/458.0.0.54.108;]": "in-app browser: Facebook",
+    f"{_IOS} Mobile/15E148 [FBAN/FBIOS;FBAV/458.0.0.40.107;FBBV/587]": "in-app browser: Facebook",
+    f"{_IOS} Mobile/21E219 Instagram 325.0.0 (iPhone14,5; iOS 17_4; en_US)": "in-app browser: Instagram",
+    f"{_IOS} Mobile/15E148 Safari Line/14.5.0": "in-app browser: LINE",
+    f"{_IOS} Mobile/15E148 KAKAOTALK 10.3.1": "in-app browser: KakaoTalk",
+    f"{_IOS} Mobile/15E148 WhatsApp/2.24.8": "in-app browser: WhatsApp",
+    f"{_IOS} Mobile/15E148 Snapchat/12.80.0.36 (like Safari/8617.2.4.10.8)": "in-app browser: Snapchat",
+    f"{_IOS} Mobile/15E148 MicroMessenger/8.0.48(0x18003030) NetType/WIFI": "in-app browser: other apps",
+    f"{_IOS} Version/17.4 Mobile/15E148 Safari/605.1.15 BingSapphire/29.1": "in-app browser: Bing",
+    f"{_IOS} GSA/310.0.62 Mobile/15E148 Safari/604.1": "in-app browser: Google",
+    f"{_ANDROID_VIEW} baiduboxapp/13.50.0.10 (Baidu; P1 14)": "in-app browser: Baidu",
+    f"{_IOS} Mobile/15E148 [LinkedInApp]/9.29.1": "in-app browser: other apps",
+}
+
+PREVIEWS = {
+    f"{_MAC_SAFARI} facebookexternalhit/1.1 Facebot Twitterbot/1.0": "preview: iMessage",
+    "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)": "preview: Facebook",
+    "facebookexternalhit/1.1;line-poker/1.0": "preview: LINE",
+    "facebookexternalhit/1.1; kakaotalk-scrap/1.0; +https://devtalk.kakao.com/": "preview: KakaoTalk",
+    "WhatsApp/2.23.20.0 A": "preview: WhatsApp",
+    "WhatsApp": "preview: WhatsApp",
+    "WhatsApp/2.2336.9 CFNetwork/1474 Darwin/23.0.0": "preview: WhatsApp",
+    "Mozilla/5.0 (compatible; GoogleMessages)": "preview: Google Messages",
+    "GoogleMessages": "preview: Google Messages",
+    "TelegramBot (like TwitterBot)": "preview: Telegram",
+    "Viber": "preview: Viber",
+    "Viber/13.1.0.10": "preview: Viber",
+    "Signal-Android/7.2.4": "preview: Signal",
+    "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)": "preview: Slack",
+    "Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5 skype-url-preview@microsoft.com": (
+        "preview: Teams and Skype"
+    ),
+    "Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)": "preview: Discord",
+    "Snap URL Preview Service; bot; snapchat; https://developers.snap.com/robots": "preview: Snapchat",
+    "Twitterbot/1.0": "preview: X",
+    "LinkedInBot/1.0 (compatible; Mozilla/5.0; +http://www.linkedin.com)": "preview: LinkedIn",
+    "Mozilla/5.0 (compatible; redditbot/1.0; +http://www.reddit.com/feedback)": "list: redditbot",
+}
+
+MACHINES = {
+    "": "no user agent",
+    "-": "no user agent",
+    "Dalvik/2.1.0 (Linux; U; Android 13; SM-A536B Build/TP1A.220624.014)": "bare Dalvik",
+    "Shop/1 CFNetwork/1474 Darwin/23.0.0": "bare CFNetwork",
+    "curl/8.4.0": "HTTP library",
+    "python-requests/2.32.3": "HTTP library",
+    "Python/3.11 aiohttp/3.14.5": "HTTP library",
+    "okhttp/4.12.0": "HTTP library",
+    "Go-http-client/2.0": "HTTP library",
+    "axios/1.7.2": "HTTP library",
+    "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)": "list: Googlebot/",
+    "Mozilla/5.0 (compatible; Qwzx/1.0; +https://qwzx.example.com/about)": "says where it comes from",
+    "Mozilla/5.0 (compatible; Qwzxbot/1.0)": "says that it is a robot",
+    "Qwzx/1.0": "one word and no browser",
+}
+
+EXPECTED = [
+    (verdict, user_agent, rule)
+    for verdict, group in (("human", HUMANS), ("preview", PREVIEWS), ("automated", MACHINES))
+    for user_agent, rule in group.items()
+]
+
+
+@pytest.mark.parametrize(("verdict", "user_agent", "rule"), EXPECTED)
+def test_user_agents(verdict: str, user_agent: str, rule: str) -> None:
+    assert judge("GET", user_agent, {}) == (verdict, rule)
+
+
+@pytest.mark.parametrize(("verdict", "user_agent", "rule"), EXPECTED)
+def test_a_head_request_is_never_human_and_a_preview_stays_one(
+    verdict: str, user_agent: str, rule: str
+) -> None:
+    judged = judge("HEAD", user_agent, {}).verdict
+    assert judged == ("preview" if rule.startswith("preview: ") else "automated")
+
+
+@pytest.mark.parametrize(
+    "signals",
+    [
+        {"sec-purpose": "prefetch"},
+        {"sec-purpose": "prefetch;prerender"},
+        {"purpose": "Prefetch"},
+        {"purpose": "preview"},
+        {"x-purpose": "preview"},
+        {"x-moz": "prefetch"},
+    ],
+)
+@pytest.mark.parametrize("user_agent", [IPHONE, f"{_IOS} Mobile/15E148 [FBAN/FBIOS;FBAV/458.0.0.40.107]"])
+def test_a_prefetch_is_a_preview_whoever_asks(signals: Mapping[str, str], user_agent: str) -> None:
+    assert judge("GET", user_agent, signals) == ("preview", "prefetch header")
+
+
+def test_headers_of_a_navigation_are_nothing_against_it() -> None:
+    signals = {"sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-ch-ua-platform": '"Android"'}
+    assert judge("GET", IPHONE, signals).verdict == "human"
+
+
+def test_every_user_agent_of_the_list_is_caught_but_for_in_app_browsers() -> None:
+    missed = {}
+    for entry in CRAWLER_USER_AGENTS_DATA:
+        expected = "preview" if "social-preview" in entry.get("tags", ()) else "automated"
+        for user_agent in entry.get("instances", ()):
+            verdict, rule = judge("GET", user_agent, {})
+            if verdict == "human":
+                missed[user_agent] = rule
+            else:
+                assert verdict == expected, (user_agent, rule)
+    assert set(missed.values()) <= {"in-app browser: Facebook", "in-app browser: Instagram"}
+    assert len(missed) <= 2
+
+
+def test_rules_have_names_of_their_own_and_the_last_takes_all() -> None:
+    names = [rule.name for rule in RULES]
+    assert len(set(names)) == len(names)
+    last = RULES[-1]
+    assert isinstance(last, RequestRule)
+    assert last.matches("GET", {})
+
+
+@given(
+    st.sampled_from(["GET", "HEAD"]),
+    st.text(max_size=300),
+    st.dictionaries(st.sampled_from(SIGNAL_HEADERS), st.text(max_size=30)),
+)
+def test_any_request_gets_a_verdict(method: str, user_agent: str, signals: dict[str, str]) -> None:
+    verdict, rule = judge(method, user_agent, signals)
+    assert verdict in {"human", "preview", "automated"}
+    assert rule in {known.name for known in RULES}
+    assert judge(method, user_agent, signals) == (verdict, rule)
+
+
+@pytest.mark.parametrize("piece", ["Mozilla/5.0 ", "(", "bot", "+http", "KAKAOTALK ", "a", " ", "\x00"])
+def test_no_user_agent_is_slow_to_judge(piece: str) -> None:
+    user_agent = (piece * 2048)[:2048]
+    began = time.perf_counter()
+    Judge()("GET", user_agent, {})
+    assert time.perf_counter() - began < 1.0

@@ -1,0 +1,49 @@
+PYTHON ?= python3
+BIN := .venv/bin
+TESTS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint types imports format bench demo lock clean environment
+
+help: ## List these targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: ## Install what is missing, start Smart Links on this machine
+	@$(PYTHON) -m deploy.standalone.bootstrap && exec $(BIN)/python -m deploy.standalone
+
+test: check ## Check everything, then run all tests (TESTS=path for some)
+	$(BIN)/python -m pytest $(TESTS)
+
+check: lint types imports ## Check style, types and imports, without tests
+
+lint: environment ## Check style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: environment ## Check types, strictly
+	$(BIN)/mypy
+
+imports: environment ## Check that imports point upstream only
+	$(BIN)/lint-imports
+
+format: environment ## Format, and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: environment ## Measure redirects beside nginx (needs nginx and wrk on PATH)
+	$(BIN)/python -m loadtests.redirect_bench
+
+demo: ## Fill the running system with a simulated campaign and check every count
+	@$(PYTHON) -m deploy.standalone.bootstrap && exec $(BIN)/python -m deploy.demo
+
+lock: environment ## Write the lock files anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove the environment and all caches; data in var/ stays
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf deploy/standalone/data/node_modules deploy/demo/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+environment:
+	@$(PYTHON) -m deploy.standalone.bootstrap --dev

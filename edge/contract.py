@@ -12,6 +12,7 @@ from edge.linkstore import LinkStore, LinkStoreUnavailableError
 from edge.logs import configure_logging
 from edge.ops import Ops
 from edge.redis_store import open_link_store
+from edge.serving import serve_edge
 from edge.settings import PREFIX, Settings, SettingsError, load
 from edge.spool import (
     LOCK_NAME,
@@ -55,5 +56,6 @@ __all__ = [
     "load",
     "open_link_store",
     "segment_name",
+    "serve_edge",
     "unframe",
 ]

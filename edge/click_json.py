@@ -1,0 +1,69 @@
+"""The click event in JSON (`edge/clicks.py` lists its fields), put together from parts made beforehand."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import orjson
+
+from edge.clicks import MAX_HEADER_CHARS, SIGNAL_HEADERS, VERSION
+from edge.links import EdgeLink
+from edge.routing import Decision
+
+_TRUE_FALSE: Final = (b"false", b"true")
+
+
+def header_fields(host: str, headers: Mapping[str, str]) -> bytes:
+    """The fields that come from a request's headers (by lower-case name), as JSON without braces."""
+    fields = {
+        "host": host,
+        "ua": headers.get("user-agent", "")[:MAX_HEADER_CHARS],
+        "referer": headers.get("referer", "")[:MAX_HEADER_CHARS],
+        "language": headers.get("accept-language", "")[:MAX_HEADER_CHARS],
+        "signals": {name: headers[name][:MAX_HEADER_CHARS] for name in SIGNAL_HEADERS if name in headers},
+    }
+    return orjson.dumps(fields)[1:-1]
+
+
+def link_fields(link: EdgeLink) -> bytes:
+    """The fields that come from a link, as JSON without braces."""
+    return orjson.dumps({"link": link.number, "tenant": link.tenant})[1:-1]
+
+
+class ClickEncoder:
+    """Encodes the clicks of one spool."""
+
+    def __init__(self, source: int) -> None:
+        self._template: Final = (
+            b'{"v":%d,"source":%d,"seq":%%d,"ts":%%d,"code":"%%b",%%b,"personal":%%b,"method":"%%b",'
+            b'"route":"%%b","outcome":"%%b","ip":"%%b",%%b}' % (VERSION, source)
+        )
+
+    def encode(
+        self,
+        seq: int,
+        ts_ms: int,
+        *,
+        code: bytes,
+        of_link: bytes,
+        personal: bool,
+        method: bytes,
+        decision: Decision,
+        address: str,
+        of_headers: bytes,
+    ) -> bytes:
+        """One event. `of_link` and `of_headers` come from `link_fields` and `header_fields`.
+
+        Code, method, route, outcome and address have been checked to be plain ASCII without quotes.
+        """
+        return self._template % (
+            seq,
+            ts_ms,
+            code,
+            of_link,
+            _TRUE_FALSE[personal],
+            method,
+            decision.route.encode(),
+            decision.outcome.encode(),
+            address.encode(),
+            of_headers,
+        )

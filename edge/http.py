@@ -1,0 +1,89 @@
+"""The slow path: the same answers by aiohttp, for every request that the lane does not take."""
+
+import asyncio
+from typing import Final, Protocol, cast
+
+from aiohttp import web
+
+from edge.answers import ANSWERS, RenderedAnswers, dated
+from edge.counters import Counters
+from edge.domains import Domains
+from edge.redirector import Redirector
+from edge.request import CodeRequest, parse_target, read_headers
+from edge.routing import Decision
+
+_METHODS: Final = frozenset(("GET", "HEAD"))
+
+
+class Connection(Protocol):
+    """What the slow path asks of the connection, which is the lane's handler."""
+
+    def client_address(self, forwarded_for: str) -> str:
+        """The client's address, given its `X-Forwarded-For` list."""
+        ...
+
+
+class _Waiting:
+    """Waits for the decision on one request."""
+
+    __slots__ = ("_request", "decided")
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self._request = request
+        self.decided: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+
+    @property
+    def connected(self) -> bool:
+        return self._request.transport is not None
+
+    def answer(self, decision: Decision) -> None:
+        if not self.decided.done():
+            self.decided.set_result(decision)
+
+
+class SlowPath:
+    """The handler of an `aiohttp.web.Server` whose connections are `edge.lane.LaneHandler`s."""
+
+    def __init__(
+        self, redirector: Redirector, answers: RenderedAnswers, domains: Domains, counters: Counters
+    ) -> None:
+        self._redirector = redirector
+        self._answers = answers
+        self._domains = domains
+        self._counters = counters
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method not in _METHODS:
+            return self._respond("method_not_allowed")
+        target = parse_target(request.raw_path.encode("utf-8", "surrogateescape"))
+        if target is None:
+            return self._respond("not_found")
+        suffix, code, query = target
+        headers = read_headers(request.raw_headers, self._domains)
+        connection = cast("Connection", request.protocol)
+        address = connection.client_address(headers.forwarded_for)
+        waiting = _Waiting(request)
+        method = request.method.encode()
+        self._redirector.ask(CodeRequest(waiting, method, suffix, code, query, headers, address))
+        decision = await waiting.decided
+        return response(decision.outcome, self._answers, decision.destination)
+
+    def _respond(self, outcome: str) -> web.Response:
+        self._counters.answers[outcome] += 1
+        self._redirector.turn_to_now()
+        return response(outcome, self._answers)
+
+
+def response(outcome: str, answers: RenderedAnswers, location: bytes = b"") -> web.Response:
+    """What `answers` renders as bytes, as aiohttp sends it."""
+    answer = ANSWERS[outcome]
+    first = (("Location", location.decode("ascii")),) if location else ()
+    made = web.Response(
+        status=answer.status,
+        reason=answer.reason,
+        headers=(*first, *answer.headers, *dated(answers.second)),
+        body=answer.body,
+    )
+    if answers.close:
+        made.force_close()
+    return made

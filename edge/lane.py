@@ -1,0 +1,249 @@
+"""The fast lane: a plain GET for a code, answered from bytes to bytes in front of aiohttp's own handler.
+
+Invariants:
+
+1. What the lane answers, aiohttp's path (`edge/http.py`) would have answered with the same bytes. The lane
+   takes a request only if it has arrived whole, begins where a request begins, and matches the two patterns
+   below to the letter; a header that could change how the request is framed or answered rules it out.
+2. Everything else is given to aiohttp untouched, and a connection once handed over stays there: what follows
+   may be the rest of a request, and only aiohttp's parser knows.
+3. One request of a connection is under way at a time. What arrives meanwhile is held, and reading is paused,
+   so answers keep the order of their requests and a connection holds no more than two reads.
+"""
+
+import asyncio
+import re
+from typing import Final, cast
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from edge.address import Network, client_address
+from edge.answers import RenderedAnswers
+from edge.cache import BoundedCache
+from edge.domains import Domains
+from edge.http import response
+from edge.redirector import Redirector
+from edge.request import CODE_PATH, CodeRequest, RequestHeaders, read_headers
+from edge.routing import Decision
+
+KEEP_ALIVE_S: Final = 75.0
+STALL_S: Final = 10.0
+MAX_HEAD_BYTES: Final = 8_000
+MAX_FIELDS: Final = 100
+REMEMBERED_BLOCK_BYTES: Final = 2_048
+BLOCKS_A_GENERATION: Final = 2_048
+
+_REQUEST_LINE: Final = re.compile(
+    rb"GET " + CODE_PATH + rb"(?:\?([A-Za-z0-9._~!$&'()*+,;=:@/?%-]*+))? HTTP/1\.1\r\n"
+)
+_FIELD: Final = re.compile(rb"([A-Za-z][A-Za-z0-9-]*+):[ \t]*+([\x21-\x7e][\t\x20-\x7e]*+)\r\n")
+_BLOCK: Final = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]*+:[ \t]*+[\x21-\x7e][\t\x20-\x7e]*+\r\n)++\r\n")
+_HEAD_END: Final = b"\r\n\r\n"
+# Names that change how a request is framed, answered or continued.
+_NOT_PLAIN: Final = frozenset(
+    (
+        b"content-length",
+        b"content-encoding",
+        b"transfer-encoding",
+        b"trailer",
+        b"te",
+        b"expect",
+        b"upgrade",
+        b"http2-settings",
+        b"proxy-connection",
+        b"sec-websocket-key1",
+    )
+)
+
+
+def read_plain_block(block: bytes, domains: Domains) -> RequestHeaders | None:
+    """Read what stands between the request line and the empty line, that one included; None unless plain.
+
+    Plain is: visible ASCII, no name twice, a `Host`, nothing of `_NOT_PLAIN`, no `Connection` but keep-alive.
+    """
+    if _BLOCK.fullmatch(block) is None:
+        return None
+    fields = [(name, value.rstrip(b" \t")) for name, value in _FIELD.findall(block)]
+    values = {name.lower(): value for name, value in fields}
+    if len(values) != len(fields) or len(fields) > MAX_FIELDS or b"host" not in values:
+        return None
+    if not _NOT_PLAIN.isdisjoint(values) or values.get(b"connection", b"keep-alive").lower() != b"keep-alive":
+        return None
+    return read_headers(fields, domains)
+
+
+class Lane:
+    """What all connections of a worker share."""
+
+    def __init__(
+        self,
+        redirector: Redirector,
+        answers: RenderedAnswers,
+        domains: Domains,
+        trusted_proxies: tuple[Network, ...],
+    ) -> None:
+        self.redirector: Final = redirector
+        self.answers: Final = answers
+        self.domains: Final = domains
+        self.connections: Final[set[LaneHandler]] = set()
+        self._trusted_proxies = trusted_proxies
+        self._remembered: BoundedCache[bytes, RequestHeaders] = BoundedCache(BLOCKS_A_GENERATION)
+
+    def remembered(self, block: bytes) -> RequestHeaders | None:
+        """The headers of a plain block that was read before."""
+        return self._remembered.get(block)
+
+    def read_block(self, block: bytes) -> RequestHeaders | None:
+        """As `read_plain_block`. Short ones are remembered: phones of a kind send the same to the byte."""
+        headers = read_plain_block(block, self.domains)
+        if headers is not None and len(block) <= REMEMBERED_BLOCK_BYTES:
+            self._remembered.put(block, headers)
+        return headers
+
+    def client_address(self, peer: str, forwarded_for: str) -> str:
+        return client_address(peer, forwarded_for, self._trusted_proxies)
+
+    def close_stalled(self, now: float) -> None:
+        """Close what has been stalled for `STALL_S`. Call it each second; `now` is the loop's time."""
+        for connection in tuple(self.connections):
+            connection.close_if_stalled(now)
+
+
+class LaneHandler(RequestHandler):
+    """One connection. Keep-alive is aiohttp's own timer, armed by the lane at each of its requests."""
+
+    __slots__ = (
+        "_head_is_partial",
+        "_held",
+        "_is_busy",
+        "_is_handed_over",
+        "_lane",
+        "_lane_transport",
+        "_own_address",
+        "_peer",
+        "_stalled_since",
+    )
+
+    def __init__(self, lane: Lane, server: web.Server, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(server, loop=loop, keepalive_timeout=KEEP_ALIVE_S, access_log=None)  # type: ignore[arg-type] # None turns it off
+        self._lane = lane
+        self._lane_transport: asyncio.Transport | None = None
+        self._is_busy = False
+        self._is_handed_over = False
+        self._head_is_partial = False
+        self._held = b""
+        self._stalled_since = 0.0
+        self._peer = ""
+        self._own_address = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._lane_transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self._peer = peer[0] if peer else ""
+        self._own_address = self._lane.client_address(self._peer, "")
+        self._lane.connections.add(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._lane.connections.discard(self)
+        self._held = b""
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_handed_over:
+            self._feed_aiohttp(data)
+        elif self._is_busy or self._paused:
+            self._held += data
+            self._pause_transport_reading()
+        elif not self._take(data):
+            self._is_handed_over = True
+            self._feed_aiohttp(data)
+
+    def answer(self, decision: Decision) -> None:
+        """Send the decision on the request under way, and go on with what was held meanwhile."""
+        transport = self.transport
+        if transport is None:
+            return
+        answers = self._lane.answers
+        transport.write(answers.render(decision))
+        self._is_busy = False
+        if answers.close:
+            self.force_close()
+        elif self._held:
+            self._go_on()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stalled_since = 0.0
+        if self._held and not self._is_busy:
+            self._go_on()
+
+    def client_address(self, forwarded_for: str) -> str:
+        """The client's address, given its `X-Forwarded-For` list."""
+        return self._lane.client_address(self._peer, forwarded_for) if forwarded_for else self._own_address
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is under way here."""
+        return not (self._is_busy or self._messages or self._request_in_progress)
+
+    def close_if_stalled(self, now: float) -> None:
+        """Close at once where half a request's head, or an answer nobody reads, has stood for `STALL_S`."""
+        transport = self._lane_transport
+        assert transport is not None
+        if not (self._paused or self._head_is_partial or transport.is_closing()):
+            self._stalled_since = 0.0
+        elif self._stalled_since == 0.0:
+            self._stalled_since = now
+        elif now - self._stalled_since >= STALL_S:
+            transport.abort()
+
+    def _take(self, data: bytes) -> bool:
+        """Take the request at the head of `data`, hold what follows it; False (nothing done) unless plain."""
+        line = _REQUEST_LINE.match(data)
+        if line is None or self._close or self._force_close:
+            return False
+        start = line.end()
+        end = data.find(_HEAD_END, start) + len(_HEAD_END)
+        if not start < end <= MAX_HEAD_BYTES:
+            return False
+        block = data[start:end]
+        headers = self._lane.remembered(block) or self._lane.read_block(block)
+        if headers is None:
+            return False
+        self._next_keepalive_close_time = self._loop.time() + KEEP_ALIVE_S
+        self._is_busy = True
+        self._held = data[end:]
+        address = self.client_address(headers.forwarded_for)
+        suffix, code, query = line.groups(b"")
+        self._lane.redirector.ask(CodeRequest(self, b"GET", suffix, code, query, headers, address))
+        return True
+
+    def _go_on(self) -> None:
+        held, self._held = self._held, b""
+        self.data_received(held)
+        if not (self._held or self._buffer_paused or self._reading_paused):
+            self._resume_transport_reading()
+
+    def _feed_aiohttp(self, data: bytes) -> None:
+        count = self._request_count
+        super().data_received(data)
+        self._head_is_partial = self._request_count == count and self.is_idle
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - it would tell a stranger what of the parser failed
+    ) -> web.StreamResponse:
+        """Answer what aiohttp could not parse (400), or an error of ours (500)."""
+        if status >= 500:
+            self.log_exception("a request could not be answered", exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun, so no other can be sent")
+        self._lane.redirector.turn_to_now()
+        refusal = response("bad_request" if status < 500 else "failed", self._lane.answers)
+        refusal.force_close()
+        return refusal

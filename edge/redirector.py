@@ -1,0 +1,130 @@
+"""A request for a code becomes a decision, then a click in the spool, then an answer."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from edge.answers import RenderedAnswers
+from edge.click_json import ClickEncoder
+from edge.codes import code_field
+from edge.counters import Counters
+from edge.redis_address import RedisAddress
+from edge.request import CodeRequest
+from edge.resolver import KnownLink, Resolver
+from edge.routing import NOT_FOUND, Decision, decide
+from edge.spool import ShortWriteError, SpoolWriter, frame
+
+_log = logging.getLogger(__name__)
+
+
+class Redirector:
+    """Answers requests for codes.
+
+    What is decided in one loop tick is spooled by one write, before any of its answers is sent. A click that
+    can't be spooled is counted, and its request answered all the same. `clock_ms` is Unix time in ms.
+    """
+
+    def __init__(
+        self,
+        redis: RedisAddress,
+        spool: SpoolWriter,
+        counters: Counters,
+        clock_ms: Callable[[], int],
+        answers: RenderedAnswers,
+    ) -> None:
+        self.resolver: Final = Resolver(redis, counters, self._settle, self.flush)
+        self._spool = spool
+        self._encoder = ClickEncoder(spool.source)
+        self._counters = counters
+        self._clock_ms = clock_ms
+        self._answers = answers
+        self._loop = asyncio.get_running_loop()
+        self._settled: list[tuple[CodeRequest, KnownLink | Decision]] = []
+        self._is_spooling = True
+
+    def ask(self, request: CodeRequest) -> None:
+        """Answer the request in this tick or, where Redis must be asked, a later one."""
+        domain = request.headers.domain
+        if domain is None:
+            self._settle(request, NOT_FOUND)
+            return
+        field = code_field(request.code, domain.tag)
+        known = self.resolver.find(field)
+        if known is None:
+            self.resolver.ask(field, request)
+        else:
+            self._counters.cache_hits += 1
+            self._settle(request, known)
+
+    def flush(self) -> None:
+        """Decide on all that is settled, spool the clicks, answer."""
+        if not self._settled:
+            return
+        settled, self._settled = self._settled, []
+        now_ms = self._clock_ms()
+        answered: list[tuple[CodeRequest, Decision]] = []
+        clicks: list[bytes] = []
+        for request, found in settled:
+            if not request.asker.connected:
+                continue
+            if isinstance(found, KnownLink):
+                decision = self._decide(request, found, now_ms)
+                if decision is not NOT_FOUND:
+                    clicks.append(frame(self._encode(request, found, decision, now_ms)))
+            else:
+                decision = found
+            answered.append((request, decision))
+        if clicks:
+            self._append(clicks)
+        self._answers.turn_to(now_ms // 1000)
+        counts = self._counters.answers
+        for request, decision in answered:
+            counts[decision.outcome] += 1
+            request.asker.answer(decision)
+
+    def turn_to_now(self) -> None:
+        """Date what is answered without a decision."""
+        self._answers.turn_to(self._clock_ms() // 1000)
+
+    @staticmethod
+    def _decide(request: CodeRequest, known: KnownLink, now_ms: int) -> Decision:
+        if request.suffix != known.suffix:
+            return NOT_FOUND
+        return decide(known.link, request.headers.platform, request.query, now_ms)
+
+    def _encode(self, request: CodeRequest, known: KnownLink, decision: Decision, now_ms: int) -> bytes:
+        return self._encoder.encode(
+            self._spool.take_seq(),
+            now_ms,
+            code=request.code,
+            of_link=known.click_fields,
+            personal=request.code != known.code,
+            method=request.method,
+            decision=decision,
+            address=request.address,
+            of_headers=request.headers.click_fields,
+        )
+
+    def _append(self, clicks: list[bytes]) -> None:
+        frames = b"".join(clicks)
+        spooled = len(clicks)
+        try:
+            self._spool.append(frames)
+        except OSError as error:
+            spooled = error.records if isinstance(error, ShortWriteError) else 0
+            self._counters.clicks_dropped += len(clicks) - spooled
+            if self._is_spooling:
+                _log.error("clicks are being dropped, the spool can't be written: %s", error)
+            self._is_spooling = False
+        else:
+            self._counters.spool_bytes += len(frames)
+            if not self._is_spooling:
+                _log.info("clicks are being spooled again")
+            self._is_spooling = True
+        self._counters.clicks_spooled += spooled
+
+    def _settle(self, request: CodeRequest, found: KnownLink | Decision) -> None:
+        if not self._settled:
+            self._loop.call_soon(self.flush)
+        self._settled.append((request, found))

@@ -1,0 +1,161 @@
+"""One raw connection to Redis for look-ups: one write a loop tick, replies first in, first out.
+
+Invariants:
+
+1. A reply belongs to the oldest command that has none yet, and to nothing else. A sent command is never
+   cancelled: whoever lost interest in it ignores its reply.
+2. At the first doubt (an error reply, a reply of a type that was not asked for, bytes that do not parse, a
+   reply nobody waits for) the connection is dropped, and no later byte of it is read.
+3. `on_lost` is called once, whatever ended the connection.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, cast
+
+import hiredis
+
+from edge.redis_address import RedisAddress
+
+OnReply = Callable[[Any, Any], None]
+
+
+class RedisDoubtError(Exception):
+    """Redis said what was not asked for; the connection can't be trusted any further."""
+
+
+class PipelineOwner(Protocol):
+    """Whom a pipeline reports to."""
+
+    def on_invalidated(self, keys: Sequence[bytes] | None) -> None:
+        """These keys were written or deleted; None: any key may have been."""
+        ...
+
+    def on_replies_read(self, waited_s: float) -> None:
+        """All replies that came together have been handed out; the first of them took `waited_s`."""
+        ...
+
+    def on_lost(self, reason: str) -> None:
+        """The connection is gone, and its unanswered commands with it."""
+        ...
+
+
+def encode_command(*words: bytes) -> bytes:
+    """A command in Redis's protocol."""
+    parts = [b"*%d\r\n" % len(words)]
+    parts += [b"$%d\r\n%b\r\n" % (len(word), word) for word in words]
+    return b"".join(parts)
+
+
+class RedisPipeline(asyncio.Protocol):
+    """See the module. Open one by `open_pipeline`."""
+
+    def __init__(self, owner: PipelineOwner, loop: asyncio.AbstractEventLoop) -> None:
+        self._owner = owner
+        self._loop = loop
+        self._reader = hiredis.Reader()
+        self._transport: asyncio.Transport | None = None
+        self._unsent: list[bytes] = []
+        self._expected: deque[tuple[OnReply, Any, float]] = deque()
+        self._is_lost = False
+
+    def send(self, command: bytes, on_reply: OnReply, key: object) -> None:
+        """Send with the tick's other commands; `on_reply(key, reply)` comes unless the connection is lost.
+
+        `on_reply` raises `RedisDoubtError` for a reply that can't be.
+        """
+        if not self._unsent:
+            self._loop.call_soon(self._write)
+        self._unsent.append(command)
+        self._expected.append((on_reply, key, self._loop.time()))
+
+    async def call(self, *words: bytes) -> object:
+        """The reply of one command. Raises `RedisDoubtError` where the connection was dropped."""
+        answered: asyncio.Future[object] = self._loop.create_future()
+        self.send(encode_command(*words), _set_result, answered)
+        return await answered
+
+    def oldest_wait_s(self) -> float:
+        """Seconds for which the oldest unanswered command has been waiting; 0 when none is."""
+        return self._loop.time() - self._expected[0][2] if self._expected else 0.0
+
+    def drop(self, reason: str) -> None:
+        """End the connection at once. Its unanswered commands are never answered."""
+        if self._is_lost:
+            return
+        self._is_lost = True
+        if self._transport is not None:
+            self._transport.abort()
+        for on_reply, key, _ in self._expected:
+            if on_reply is _set_result and not key.done():
+                key.set_exception(RedisDoubtError(reason))
+        self._expected.clear()
+        self._owner.on_lost(reason)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.drop(str(exc) if exc else "the connection was closed")
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_lost:
+            return
+        waited_s = self.oldest_wait_s()
+        try:
+            self._reader.feed(data)
+            while (reply := self._reader.gets()) is not False:
+                if type(reply) is hiredis.PushNotification:
+                    self._take_push(reply)
+                elif isinstance(reply, hiredis.ReplyError):
+                    raise RedisDoubtError(str(reply))  # noqa: TRY301 - every doubt ends at the one place below
+                elif self._expected:
+                    on_reply, key, _ = self._expected.popleft()
+                    on_reply(key, reply)
+                else:
+                    raise RedisDoubtError("a reply came that no command waits for")  # noqa: TRY301 - as above
+        except RedisDoubtError as doubt:
+            self.drop(str(doubt))
+        except hiredis.ProtocolError as error:
+            self.drop(f"its bytes do not parse: {error}")
+        self._owner.on_replies_read(waited_s)
+
+    def _take_push(self, push: list[Any]) -> None:
+        if len(push) != 2 or push[0] != b"invalidate":
+            raise RedisDoubtError(f"an unexpected push: {push[:1]!r}")
+        self._owner.on_invalidated(push[1])
+
+    def _write(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        if not self._is_lost and self._transport is not None:
+            self._transport.write(b"".join(unsent))
+
+
+def _set_result(answered: asyncio.Future[object], reply: object) -> None:
+    if not answered.done():
+        answered.set_result(reply)
+
+
+async def open_pipeline(
+    address: RedisAddress, owner: PipelineOwner, *, tracked_prefix: bytes
+) -> RedisPipeline:
+    """Connect, log in, choose the database and ask to be told of every change to keys with the prefix.
+
+    Raises `OSError` or `RedisDoubtError`. Give it a deadline by `asyncio.timeout`.
+    """
+    loop = asyncio.get_running_loop()
+    pipeline = RedisPipeline(owner, loop)
+    if address.path is not None:
+        await loop.create_unix_connection(lambda: pipeline, address.path)
+    else:
+        await loop.create_connection(lambda: pipeline, address.host, address.port, ssl=address.tls_context())
+    try:
+        login = () if address.password is None else (address.username.encode(), address.password.encode())
+        await pipeline.call(b"HELLO", b"3", *((b"AUTH", *login) if login else ()))
+        await pipeline.call(b"SELECT", b"%d" % address.database)
+        await pipeline.call(b"CLIENT", b"TRACKING", b"ON", b"BCAST", b"PREFIX", tracked_prefix)
+    except BaseException:
+        pipeline.drop("the handshake failed")
+        raise
+    return pipeline

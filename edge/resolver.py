@@ -1,0 +1,288 @@
+"""Code to link: bounded caches in front of Redis, for requests that wait until they are told.
+
+What is promised:
+
+- A link changed in Redis is changed here within a second: Redis tells of every write to `link:*` on the
+  connection that asks. A code never changes its link, so codes are kept until there are too many.
+- Nothing is known of what happened while no connection stood. Until Redis is back, what was cached goes on
+  being served, stale as it may be: a recipient who lands beats one who does not. Then, before the first
+  look-up, all of it is forgotten.
+- A code that Redis does not have, or whose link has no destination, is never cached.
+- A request waits at most `DEADLINE_S`. A look-up whose connection is lost is asked once again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from edge.cache import BoundedCache
+from edge.click_json import link_fields
+from edge.codes import code_key, link_key
+from edge.counters import MAX_LOOKUP_SAMPLES, Counters
+from edge.links import EDGE_FIELDS, EdgeLink
+from edge.redis_address import RedisAddress
+from edge.redis_pipeline import RedisDoubtError, RedisPipeline, encode_command, open_pipeline
+from edge.request import CodeRequest
+from edge.routing import NOT_FOUND, UNAVAILABLE, Decision, fits_location
+
+DEADLINE_S: Final = 0.25
+SWEEP_S: Final = 0.04
+STALL_S: Final = 1.0
+CONNECT_TIMEOUT_S: Final = 1.0
+RECONNECT_DELAYS_S: Final = (0.0, 0.05, 0.1, 0.2, 0.5)
+CODES_A_GENERATION: Final = 50_000
+LINKS_A_GENERATION: Final = 4_096
+
+_LINK_PREFIX: Final = b"link:"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLink:
+    """A link and what is derived from it once: its suffix and code as bytes, its part of the click event."""
+
+    link: EdgeLink
+    suffix: bytes
+    code: bytes
+    click_fields: bytes
+
+
+OnResolved = Callable[[CodeRequest, KnownLink | Decision], None]
+
+
+class _Lookup:
+    """Requests that wait for the same code."""
+
+    __slots__ = ("asked_again", "deadline", "waiting")
+
+    def __init__(self, request: CodeRequest, deadline: float) -> None:
+        self.waiting = [request]
+        self.deadline = deadline
+        self.asked_again = False
+
+
+class Resolver:
+    """Resolves codes for one worker.
+
+    `on_resolved` is called with the link or the refusal for each request asked for; `on_resolved_all` when
+    all that came together have been.
+    """
+
+    def __init__(
+        self,
+        address: RedisAddress,
+        counters: Counters,
+        on_resolved: OnResolved,
+        on_resolved_all: Callable[[], None],
+    ) -> None:
+        self._address = address
+        self._counters = counters
+        self._on_resolved = on_resolved
+        self._on_resolved_all = on_resolved_all
+        self._loop = asyncio.get_running_loop()
+        self._numbers: BoundedCache[bytes, int] = BoundedCache(CODES_A_GENERATION)
+        self._links: BoundedCache[int, KnownLink] = BoundedCache(LINKS_A_GENERATION)
+        self._lookups: dict[bytes, _Lookup] = {}
+        self._waiting_for_link: dict[int, list[bytes]] = {}
+        self._pipeline: RedisPipeline | None = None
+        self._lost = asyncio.Event()
+        self._down_reason: str | None = "not connected to Redis yet"
+        self._is_down = False
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    @property
+    def down_reason(self) -> str | None:
+        """Why no look-up can be made; None while Redis answers."""
+        return self._down_reason
+
+    def find(self, field: bytes) -> KnownLink | None:
+        """The link of a code's field (`edge.codes.code_field`), where it is cached."""
+        number = self._numbers.get(field)
+        return None if number is None else self._links.get(number)
+
+    def ask(self, field: bytes, request: CodeRequest) -> None:
+        """Look the code up. `on_resolved` is called later, or at once where Redis is known to be down."""
+        lookup = self._lookups.get(field)
+        if lookup is not None:
+            lookup.waiting.append(request)
+            return
+        if self._is_down:
+            self._on_resolved(request, UNAVAILABLE)
+            return
+        self._lookups[field] = _Lookup(request, self._loop.time() + DEADLINE_S)
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
+        if self._pipeline is not None:
+            self._send(self._pipeline, field)
+
+    async def run(self) -> None:
+        """Keep a connection, until cancelled."""
+        attempt = 0
+        while True:
+            self._lost.clear()
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    pipeline = await open_pipeline(self._address, self, tracked_prefix=_LINK_PREFIX)
+            except (OSError, RedisDoubtError) as error:
+                self._refuse(f"Redis can't be reached: {str(error) or type(error).__name__}")
+                attempt += 1
+            else:
+                self._begin(pipeline)
+                attempt = 0
+                await self._watch(pipeline)
+            await asyncio.sleep(RECONNECT_DELAYS_S[min(attempt, len(RECONNECT_DELAYS_S) - 1)])
+
+    def close(self) -> None:
+        """Drop the connection; whatever waits is refused. `run` has been cancelled before."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        self._refuse("the edge is stopping")
+        if self._pipeline is not None:
+            self._pipeline.drop("the edge is stopping")
+
+    def on_invalidated(self, keys: Sequence[bytes] | None) -> None:
+        if keys is None:
+            self._forget_all()
+            return
+        for key in keys:
+            number = key.removeprefix(_LINK_PREFIX)
+            if number.isdigit():
+                self._links.drop(int(number))
+
+    def on_replies_read(self, waited_s: float) -> None:
+        if waited_s and len(self._counters.lookup_samples_s) < MAX_LOOKUP_SAMPLES:
+            self._counters.lookup_samples_s.append(waited_s)
+        self._on_resolved_all()
+
+    def on_lost(self, reason: str) -> None:
+        if self._pipeline is None:
+            return  # lost within the handshake: `run` sees the error
+        self._pipeline = None
+        self._waiting_for_link.clear()
+        self._down_reason = f"the connection to Redis was lost: {reason}"
+        self._counters.redis_reconnects += 1
+        _log.warning("%s", self._down_reason)
+        self._lost.set()
+
+    def _begin(self, pipeline: RedisPipeline) -> None:
+        self._forget_all()
+        self._pipeline = pipeline
+        self._down_reason = None
+        self._is_down = False
+        for field, lookup in tuple(self._lookups.items()):
+            if lookup.asked_again:
+                self._resolve(field, UNAVAILABLE)
+            else:
+                lookup.asked_again = True
+                self._send(pipeline, field)
+        self._on_resolved_all()
+        _log.info("connected to Redis")
+
+    async def _watch(self, pipeline: RedisPipeline) -> None:
+        """Return when the connection is lost. One that is silent for too long is dropped."""
+        while not self._lost.is_set():
+            if pipeline.oldest_wait_s() > STALL_S:
+                pipeline.drop(f"no reply for {STALL_S:g} s")
+                break
+            if pipeline.oldest_wait_s() == 0:
+                pipeline.send(encode_command(b"PING"), self._on_pong, None)
+            try:
+                async with asyncio.timeout(STALL_S / 2):
+                    await self._lost.wait()
+            except TimeoutError:
+                continue
+
+    def _on_pong(self, _key: None, reply: object) -> None:
+        if reply != b"PONG":
+            raise RedisDoubtError(f"PING was answered by {type(reply).__name__}")
+
+    def _send(self, pipeline: RedisPipeline, field: bytes) -> None:
+        self._counters.code_lookups += 1
+        key = code_key(field)
+        pipeline.send(
+            b"*3\r\n$4\r\nHGET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(key), key, len(field), field),
+            self._on_number,
+            field,
+        )
+
+    def _on_number(self, field: bytes, reply: object) -> None:
+        if reply is None:
+            self._resolve(field, NOT_FOUND)
+            return
+        if type(reply) is not bytes or not reply.isdigit():
+            raise RedisDoubtError(f"a code's link number came as {type(reply).__name__}")
+        number = int(reply)
+        self._numbers.put(field, number)
+        known = self._links.get(number)
+        if known is not None:
+            self._resolve(field, known)
+        elif field in self._lookups:
+            self._ask_link(number, field)
+
+    def _ask_link(self, number: int, field: bytes) -> None:
+        fields = self._waiting_for_link.get(number)
+        if fields is not None:
+            fields.append(field)
+            return
+        assert self._pipeline is not None  # we are in its reply
+        self._waiting_for_link[number] = [field]
+        self._counters.link_lookups += 1
+        command = encode_command(b"HMGET", link_key(number), *EDGE_FIELDS)
+        self._pipeline.send(command, self._on_link, number)
+
+    def _on_link(self, number: int, reply: Any) -> None:
+        if type(reply) is not list or len(reply) != len(EDGE_FIELDS):
+            raise RedisDoubtError(f"a link came as {type(reply).__name__}")
+        known = _known(number, reply)
+        if known is not None:
+            self._links.put(number, known)
+        for field in self._waiting_for_link.pop(number, ()):
+            self._resolve(field, known or NOT_FOUND)
+
+    def _resolve(self, field: bytes, found: KnownLink | Decision) -> None:
+        lookup = self._lookups.pop(field, None)
+        if lookup is not None:
+            for request in lookup.waiting:
+                self._on_resolved(request, found)
+
+    def _refuse(self, reason: str) -> None:
+        if not self._is_down:
+            _log.warning("%s", reason)
+        self._is_down = True
+        self._down_reason = reason
+        for field in tuple(self._lookups):
+            self._resolve(field, UNAVAILABLE)
+        self._on_resolved_all()
+
+    def _sweep(self) -> None:
+        """Refuse those that have waited too long; their look-ups, if sent, still fill the caches."""
+        now = self._loop.time()
+        overdue = [field for field, lookup in self._lookups.items() if lookup.deadline <= now]
+        for field in overdue:
+            self._resolve(field, UNAVAILABLE)
+        if overdue:
+            self._on_resolved_all()
+        self._sweeper = self._loop.call_later(SWEEP_S, self._sweep) if self._lookups else None
+
+    def _forget_all(self) -> None:
+        self._numbers.clear()
+        self._links.clear()
+
+
+def _known(number: int, values: Sequence[bytes | None]) -> KnownLink | None:
+    """The link from its fields' values in the order of `EDGE_FIELDS`; None where it must not be served."""
+    fields = {name: value for name, value in zip(EDGE_FIELDS, values, strict=True) if value is not None}
+    try:
+        link = EdgeLink.from_fields(number, fields)
+    except ValueError:
+        _log.exception("link:%d in Redis can't be read, so it is not served", number)
+        return None
+    if link is None:
+        return None
+    if not all(map(fits_location, (link.destination, link.ios, link.android, link.expired_url))):
+        _log.error("link:%d in Redis has a URL that is no visible ASCII, so it is not served", number)
+        return None
+    suffix = f"{link.suffix}/".encode() if link.suffix else b""
+    return KnownLink(link, suffix, link.code.encode(), link_fields(link))

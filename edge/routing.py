@@ -1,0 +1,87 @@
+"""Which destination a request gets. Pure functions: the edge answers by them, `explain` tells by them."""
+
+import re
+from typing import Final, Literal, NamedTuple
+
+from edge.clicks import Outcome, Route
+from edge.links import EdgeLink
+
+Platform = Literal["ios", "android"]
+
+_IOS: Final = re.compile(r"iPhone|iPad|iPod")
+_ANDROID: Final = re.compile(r"Android")
+# Windows Phone names both others in its user agent, to be served their pages.
+_NEITHER: Final = re.compile(r"Windows Phone")
+_HINTED: Final[dict[str, Platform]] = {"ios": "ios", "android": "android"}
+
+# What RFC 3986 allows in a query; all else is percent-encoded before it goes into a Location.
+_UNSAFE_IN_QUERY: Final = re.compile(rb"[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]")
+_VISIBLE_ASCII: Final = re.compile(rb"[\x21-\x7e]+\Z")
+
+
+class Decision(NamedTuple):
+    """What is answered: `outcome` decides the status, `destination` is "" unless it is a redirect."""
+
+    route: Route
+    outcome: Outcome | Literal["not_found", "unavailable"]
+    destination: bytes
+
+
+NOT_FOUND: Final = Decision("default", "not_found", b"")
+UNAVAILABLE: Final = Decision("default", "unavailable", b"")
+
+
+def platform_of(user_agent: str, platform_hint: str) -> Platform | None:
+    """The platform whose route applies; None for every other.
+
+    `platform_hint` is the value of `Sec-CH-UA-Platform`, quotes and all, "" where it did not come; it wins
+    where it names a mobile platform. An iPad that asks for desktop sites says it is a Macintosh and sends no
+    hint: nothing in its headers tells it from a Mac, so it gets the default destination.
+    """
+    hinted = _HINTED.get(platform_hint.strip('"').lower())
+    if hinted is not None:
+        return hinted
+    if _NEITHER.search(user_agent):
+        return None
+    if _IOS.search(user_agent):
+        return "ios"
+    return "android" if _ANDROID.search(user_agent) else None
+
+
+def decide(link: EdgeLink, platform: Platform | None, query: bytes, now_ms: int) -> Decision:
+    """The route, outcome and destination for a request of this link at `now_ms` (Unix time in ms).
+
+    `query` is the request's query string as it came, without its question mark. It is forwarded to the
+    destinations of a live link only.
+    """
+    if link.expires_at_ms is not None and link.expires_at_ms <= now_ms:
+        if link.expired_url is None:
+            return Decision("expired", "gone", b"")
+        return Decision("expired", "redirected", link.expired_url)
+    route: Route = "default"
+    destination = link.destination
+    if platform == "ios" and link.ios is not None:
+        route, destination = "ios", link.ios
+    elif platform == "android" and link.android is not None:
+        route, destination = "android", link.android
+    if query and link.forward_query:
+        destination = append_query(destination, query)
+    return Decision(route, "redirected", destination)
+
+
+def append_query(url: bytes, query: bytes) -> bytes:
+    """`url` with `query` after its own query and before its fragment; unsafe bytes percent-encoded."""
+    base, hash_mark, fragment = url.partition(b"#")
+    if b"?" not in base:
+        joint = b"?"
+    elif base.endswith((b"?", b"&")):
+        joint = b""
+    else:
+        joint = b"&"
+    safe = _UNSAFE_IN_QUERY.sub(lambda match: b"%%%02X" % match[0][0], query)
+    return base + joint + safe + hash_mark + fragment
+
+
+def fits_location(url: bytes | None) -> bool:
+    """Whether a stored URL can stand in a `Location` header: visible ASCII alone. None (no URL) fits."""
+    return url is None or _VISIBLE_ASCII.match(url) is not None

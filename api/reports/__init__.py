@@ -1,0 +1,1 @@
+"""Reports: what was clicked, when, where and by whom. SQL on the warehouse, shaped into plain values."""

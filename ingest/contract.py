@@ -1,25 +1,39 @@
 """What other folders may use of ingest. Nothing else of it is imported from outside."""
 
-from ingest.link_events import CodesMinted, LinkDeleted, LinkDocument, LinkEvent, LinkSaved
+from ingest.apply import CodeTakenError, LinkEventApplier, edge_link
+from ingest.catalogue import Catalogue
+from ingest.deduplication import verify_deduplication
+from ingest.erasure import erase_link
+from ingest.link_events import CodesMinted, LinkDeleted, LinkDocument, LinkEvent, LinkSaved, LinkWithdrawn
+from ingest.link_listing import CursorError, LinkListing, Sort, Status
+from ingest.outbox import MAX_EVENT_BYTES, Outbox, OutboxUnavailableError
 from ingest.rows import CLICK_COLUMNS
-from ingest.warehouse import (
-    Row,
-    Warehouse,
-    WarehouseError,
-    WarehouseUnavailableError,
-    open_warehouse,
-)
+from ingest.warehouse import Row, Warehouse, WarehouseError, WarehouseUnavailableError, open_warehouse
 
 __all__ = [
     "CLICK_COLUMNS",
+    "MAX_EVENT_BYTES",
+    "Catalogue",
+    "CodeTakenError",
     "CodesMinted",
+    "CursorError",
     "LinkDeleted",
     "LinkDocument",
     "LinkEvent",
+    "LinkEventApplier",
+    "LinkListing",
     "LinkSaved",
+    "LinkWithdrawn",
+    "Outbox",
+    "OutboxUnavailableError",
     "Row",
+    "Sort",
+    "Status",
     "Warehouse",
     "WarehouseError",
     "WarehouseUnavailableError",
+    "edge_link",
+    "erase_link",
     "open_warehouse",
+    "verify_deduplication",
 ]

@@ -6,6 +6,7 @@ Values on the bus are JSON objects; `docs/links.v1.schema.json` describes them. 
 | --- | --- |
 | `link.saved` | `link`: the whole link as in `LinkDocument` |
 | `link.deleted` | `number`, `link_id` |
+| `link.withdrawn` | `link`: a link whose making failed; nobody was told of it, so its code is free again |
 | `codes.minted` | `number`, `domain`, `codes`: a list of `[code, recipient, reference]` |
 
 Every event has `id` (unique for ever; also the token of its inserts), `at` and `tenant`.
@@ -81,4 +82,36 @@ class CodesMinted:
     type: Literal["codes.minted"] = "codes.minted"
 
 
-LinkEvent = LinkSaved | LinkDeleted | CodesMinted
+@dataclass(frozen=True, slots=True)
+class LinkWithdrawn:
+    id: str
+    at: int
+    tenant: str
+    link: LinkDocument
+    type: Literal["link.withdrawn"] = "link.withdrawn"
+
+
+LinkEvent = LinkSaved | LinkDeleted | LinkWithdrawn | CodesMinted
+
+
+def encode_event(event: LinkEvent) -> bytes:
+    """The event as it goes on the bus."""
+    return orjson.dumps(asdict(event))
+
+
+def decode_event(value: bytes) -> LinkEvent:
+    """The event of a value on the bus. Raises `ValueError` where it is none."""
+    try:
+        fields = orjson.loads(value)
+        kind = fields["type"]
+        if kind == "link.saved":
+            return LinkSaved(**{**fields, "link": LinkDocument.from_json(fields["link"])})
+        if kind == "link.withdrawn":
+            return LinkWithdrawn(**{**fields, "link": LinkDocument.from_json(fields["link"])})
+        if kind == "link.deleted":
+            return LinkDeleted(**fields)
+        if kind == "codes.minted":
+            return CodesMinted(**{**fields, "codes": tuple(tuple(minted) for minted in fields["codes"])})
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"not a link event: {error}") from None
+    raise ValueError(f"unknown type of link event: {kind!r}")

@@ -1,0 +1,72 @@
+"""The application: routes, authentication, errors, metrics and docs, put together from what it is given."""
+
+import time
+
+from fastapi import FastAPI
+
+from api.auth import Authentication, ServiceKeys
+from api.docs import mount_docs
+from api.errors import handle_errors
+from api.links import Clock, Links
+from api.metrics import Measurement, Metrics
+from api.recipients import Recipients
+from api.routes import links, recipients, stats
+from api.services import Services
+from edge.contract import LinkStore, Settings
+from ingest.contract import Catalogue, Outbox, Warehouse
+
+VERSION = "1.0.0"
+_DESCRIPTION = (
+    "Make links, mint a code for each recipient, see who clicked."
+    " Every call needs a service key; every error is an RFC 9457 problem."
+)
+
+
+def now_ms() -> int:
+    """Unix time in ms: the clock of a running program."""
+    return time.time_ns() // 1_000_000
+
+
+def build_app(
+    *,
+    settings: Settings,
+    keys: ServiceKeys,
+    link_store: LinkStore,
+    warehouse: Warehouse,
+    outbox: Outbox,
+    metrics: Metrics,
+    clock: Clock = now_ms,
+) -> FastAPI:
+    """The ASGI application. It owns nothing of what it is given; `outbox` has recovered by then."""
+    app = FastAPI(
+        title="Smart Links API",
+        version=VERSION,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    catalogue = Catalogue(warehouse)
+    link_service = Links(settings=settings, link_store=link_store, outbox=outbox, clock=clock)
+    app.state.services = Services(
+        links=link_service,
+        recipients=Recipients(
+            links=link_service,
+            link_store=link_store,
+            catalogue=catalogue,
+            outbox=outbox,
+            clock=clock,
+            on_minted=metrics.codes_minted.inc,
+        ),
+        catalogue=catalogue,
+        warehouse=warehouse,
+        metrics=metrics,
+        clock=clock,
+    )
+    for module in (links, recipients, stats):
+        app.include_router(module.router)
+    mount_docs(app)
+    handle_errors(app)
+    app.add_middleware(Authentication, keys=keys)
+    app.add_middleware(Measurement, metrics=metrics)
+    return app

@@ -1,0 +1,58 @@
+"""`/docs` and `/openapi.json`. The page's script and style are served from here: no internet is needed."""
+
+from importlib.resources import files
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.staticfiles import StaticFiles
+
+from api.errors import PROBLEM_SCHEMA, ProblemModel
+
+ASSETS_PATH: Final = "/docs/assets"
+OPENAPI_PATH: Final = "/openapi.json"
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+async def show_start_page() -> RedirectResponse:
+    return RedirectResponse("/docs")
+
+
+@router.get("/docs")
+async def show_docs() -> HTMLResponse:
+    return get_swagger_ui_html(
+        openapi_url=OPENAPI_PATH,
+        title="Smart Links API",
+        swagger_js_url=f"{ASSETS_PATH}/swagger-ui-bundle.js",
+        swagger_css_url=f"{ASSETS_PATH}/swagger-ui.css",
+        swagger_favicon_url=f"{ASSETS_PATH}/favicon.png",
+    )
+
+
+def mount_docs(app: FastAPI) -> None:
+    """Add the page, its assets, and a start page that leads there."""
+    app.include_router(router)
+    app.mount(ASSETS_PATH, StaticFiles(directory=str(files("fastapi_offline") / "static")), name="assets")
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's documented way
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's document with our problems in place of its own error models."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        for path in document["paths"].values():
+            for operation in path.values():
+                if operation["responses"].get("422", {}).get("description") == "Validation Error":
+                    del operation["responses"]["422"]
+        schemas = document["components"]["schemas"]
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        schemas[PROBLEM_SCHEMA] = ProblemModel.model_json_schema()
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,208 @@
+"""Making, changing and deleting links: each change is a link event, in the outbox before anywhere else."""
+
+import asyncio
+import dataclasses
+import secrets
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from api.models import LinkPatch, NewLink, ms_of
+from api.problems import (
+    CODE_TAKEN,
+    Flaw,
+    ProblemError,
+    invalid_body,
+    not_found,
+    pointer_to,
+    unavailable,
+)
+from api.urls import points_to
+from edge.contract import LinkStore, Settings, generate
+from ingest.contract import (
+    CodeTakenError,
+    LinkDeleted,
+    LinkDocument,
+    LinkSaved,
+    LinkWithdrawn,
+    Outbox,
+)
+
+ID_CHARS: Final = 12
+MAX_DRAWS: Final = 8  # of a fresh code; two misses in a row are next to impossible
+
+Clock = Callable[[], int]
+"""Unix time in ms."""
+
+
+class Links:
+    """The links of all tenants. Changes to one link are made one after the other."""
+
+    def __init__(self, *, settings: Settings, link_store: LinkStore, outbox: Outbox, clock: Clock) -> None:
+        self._domains = (settings.default_domain,)
+        self._link_store = link_store
+        self._outbox = outbox
+        self._clock = clock
+        self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+
+    @asynccontextmanager
+    async def hold(self, link_id: str) -> AsyncIterator[None]:
+        """Nobody else changes the link meanwhile, and every earlier change of it is applied."""
+        lock = self._locks.setdefault(link_id, asyncio.Lock())
+        async with lock:
+            await self._outbox.settle()
+            yield
+
+    async def read(self, tenant: str, link_id: str) -> LinkDocument:
+        """Raises a 404 where the tenant has no such link."""
+        stored = await self._link_store.get_document(link_id)
+        link = None if stored is None else LinkDocument.from_json(stored[1])
+        if link is None or link.tenant != tenant:
+            raise not_found("link")
+        return link
+
+    async def make(self, tenant: str, new: NewLink) -> LinkDocument:
+        """Raises a 422 where the fields don't fit, a 409 where the code is taken."""
+        self._check(new)
+        domain = self._choose_domain(new.domain)
+        await self._outbox.settle()
+        for _ in range(MAX_DRAWS):
+            code = new.code or generate()
+            if await self._link_store.resolve("", code) is None:
+                link = self._document(tenant, new, domain, code, await self._link_store.next_number())
+                try:
+                    await self._outbox.publish(
+                        LinkSaved(new_event_id(), link.created_at_ms, tenant, link),
+                        undo=LinkWithdrawn(new_event_id(), link.created_at_ms, tenant, link),
+                    )
+                except CodeTakenError:
+                    pass
+                else:
+                    return link
+            if new.code is not None:
+                raise _code_taken(new.code)
+        raise unavailable("No free code was found.")
+
+    async def change(self, tenant: str, link_id: str, patch: LinkPatch) -> LinkDocument:
+        """Raises a 404 where there is no such link, a 422 where the fields don't fit."""
+        self._check(patch)
+        async with self.hold(link_id):
+            link = await self.read(tenant, link_id)
+            changed = dataclasses.replace(
+                link,
+                **_changes(patch),
+                updated_at_ms=max(self._clock(), link.updated_at_ms),
+                version=link.version + 1,
+            )
+            await self._outbox.publish(LinkSaved(new_event_id(), changed.updated_at_ms, tenant, changed))
+            return changed
+
+    async def delete(self, tenant: str, link_id: str) -> None:
+        """Stop the redirect at once; the analytics are erased behind it. Raises a 404."""
+        async with self.hold(link_id):
+            link = await self.read(tenant, link_id)
+            await self._outbox.publish(
+                LinkDeleted(new_event_id(), self._clock(), tenant, link.number, link.id)
+            )
+
+    def _check(self, fields: NewLink | LinkPatch) -> None:
+        """What the models can't know: the time, and our own domains."""
+        flaws = []
+        if fields.expires_at is not None and ms_of(fields.expires_at) <= self._clock():
+            flaws.append(
+                Flaw("The time is past; give one to come, or leave it out", pointer_to("expires_at"))
+            )
+        flaws += [
+            Flaw(f"The URL leads back to {domain}, which would be a loop", pointer_to(*path))
+            for path, url in _urls(fields)
+            for domain in self._domains
+            if points_to(url, domain)
+        ]
+        if flaws:
+            raise invalid_body(*flaws)
+
+    def _choose_domain(self, wanted: str | None) -> str:
+        domain = self._domains[0] if wanted is None else wanted.lower()
+        if domain not in self._domains:
+            known = ", ".join(self._domains)
+            raise invalid_body(Flaw(f"Not a configured domain; there are: {known}", pointer_to("domain")))
+        return domain
+
+    def _document(self, tenant: str, new: NewLink, domain: str, code: str, number: int) -> LinkDocument:
+        now_ms = self._clock()
+        fields = _changes(new)
+        return LinkDocument(
+            number=number,
+            id=f"lnk_{generate(ID_CHARS)}",
+            tenant=tenant,
+            domain=domain,
+            suffix=new.suffix or "",
+            code=code,
+            created_at_ms=now_ms,
+            updated_at_ms=now_ms,
+            version=1,
+            **{**_EMPTY, **fields},
+        )
+
+
+def new_event_id() -> str:
+    return secrets.token_hex(16)
+
+
+_EMPTY: Final[dict[str, Any]] = {
+    "name": "",
+    "ios_url": None,
+    "android_url": None,
+    "expires_at_ms": None,
+    "expired_url": None,
+    "campaign": None,
+    "tags": (),
+    "external_id": None,
+    "forward_query": False,
+    "enabled": True,
+}
+
+
+def _changes(fields: NewLink | LinkPatch) -> dict[str, Any]:
+    """The document's fields that the body speaks of, by JSON Merge Patch: absent ones are not in it."""
+    changes: dict[str, Any] = {}
+    for name in fields.model_fields_set:
+        value = getattr(fields, name)
+        match name:
+            case "name" | "forward_query":
+                changes[name] = _EMPTY[name] if value is None else value
+            case "tags":
+                changes[name] = tuple(dict.fromkeys(value or ()))
+            case "destination_url" | "expired_url" | "campaign" | "external_id":
+                changes[name] = value
+            case "expires_at":
+                changes["expires_at_ms"] = None if value is None else ms_of(value)
+            case "status":
+                changes["enabled"] = value == "active"
+            case "device_routes" if value is None:
+                changes |= {"ios_url": None, "android_url": None}
+            case "device_routes":
+                changes |= {f"{device}_url": getattr(value, device) for device in value.model_fields_set}
+            case _:  # code, domain, suffix: fixed
+                pass
+    return changes
+
+
+def _urls(fields: NewLink | LinkPatch) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The URLs of a body, each with its path."""
+    routes = fields.device_routes
+    found = {
+        ("destination_url",): fields.destination_url,
+        ("expired_url",): fields.expired_url,
+        ("device_routes", "ios"): routes and routes.ios,
+        ("device_routes", "android"): routes and routes.android,
+    }
+    return ((path, url) for path, url in found.items() if url)
+
+
+def _code_taken(code: str) -> ProblemError:
+    detail = (
+        f"Code {code} is taken, now or by a deleted link; choose another, or leave it out to get a fresh one"
+    )
+    return ProblemError(CODE_TAKEN, f"{detail}.", [Flaw(detail, pointer=pointer_to("code"))])

@@ -1,0 +1,72 @@
+"""Metrics of the api program, and the middleware that measures requests."""
+
+import time
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Metrics:
+    """All that the program counts. Routes are labelled by their template, never by a path."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "smartlinks_api_requests",
+            "Requests answered",
+            ("route", "method", "status"),
+            registry=registry,
+        )
+        self.request_seconds = Histogram(
+            "smartlinks_api_request_seconds",
+            "Time from a request's head to the end of its answer",
+            ("route", "method"),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.links_made = Counter("smartlinks_api_links_made", "Links made", registry=registry)
+        self.links_deleted = Counter("smartlinks_api_links_deleted", "Links deleted", registry=registry)
+        self.codes_minted = Counter(
+            "smartlinks_api_codes_minted", "Codes minted for recipients", registry=registry
+        )
+        self.outbox_backlog = Gauge(
+            "smartlinks_api_outbox_backlog",
+            "Link events that wait for Redis or the warehouse",
+            registry=registry,
+        )
+
+
+class Measurement:
+    """ASGI middleware: counts and times each request under its route's template."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 500
+        start = time.perf_counter()
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            route, method = _template(scope), scope["method"] if scope["method"] in _METHODS else "other"
+            self._metrics.requests.labels(route, method, status).inc()
+            self._metrics.request_seconds.labels(route, method).observe(time.perf_counter() - start)
+
+
+def _template(scope: MutableMapping[str, Any]) -> str:
+    return getattr(scope.get("route"), "path", "none")

@@ -1,0 +1,122 @@
+"""The api program: makes Redis fit the catalogue, finishes what a predecessor began, then serves."""
+
+import asyncio
+import contextlib
+import logging
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from api.app import build_app
+from api.auth import DEFAULT_TENANT, ServiceKeys, admin_key
+from api.metrics import Metrics
+from api.rebuild import rebuild_link_store
+from api.server import listen, serve
+from edge.contract import (
+    PREFIX,
+    LinkStore,
+    LinkStoreUnavailableError,
+    Ops,
+    Settings,
+    SettingsError,
+    open_link_store,
+)
+from ingest.contract import (
+    Catalogue,
+    LinkEventApplier,
+    Outbox,
+    Warehouse,
+    WarehouseUnavailableError,
+)
+
+OPS_PORT_OFFSET: Final = 3
+RETRY_S: Final = 1.0
+_DOWN: Final = (LinkStoreUnavailableError, WarehouseUnavailableError)
+
+log = logging.getLogger(__name__)
+
+
+async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> None:
+    """Serve the API on `api_host:api_port` and its metrics until `stop` is set, then drain.
+
+    The warehouse's schema is there by then; it stays the caller's. Raises `SettingsError` and `OSError`.
+    """
+    if settings.redis_url is None:
+        raise SettingsError(f"{PREFIX}REDIS_URL: is not set; deploy.standalone starts a Redis of its own")
+    async with contextlib.AsyncExitStack() as stack:
+        link_store = open_link_store(settings.redis_url)
+        stack.push_async_callback(link_store.close)
+        program = Program(settings, warehouse, link_store)
+        stack.callback(program.outbox.close)
+        ops = Ops("api", program.registry)
+        ops.ready_when("api", lambda: program.not_ready)
+        stack.push_async_callback(ops.close)
+        await ops.start(settings.api_host, settings.metrics_port + OPS_PORT_OFFSET)
+        await program.run(stop)
+
+
+class Program:
+    """One life of the program. `not_ready` says why it does not serve, None when it does."""
+
+    def __init__(self, settings: Settings, warehouse: Warehouse, link_store: LinkStore) -> None:
+        self.registry = CollectorRegistry()
+        self.not_ready: str | None = "starting"
+        self._settings = settings
+        self._warehouse = warehouse
+        self._link_store = link_store
+        self._catalogue = Catalogue(warehouse)
+        self._domain_tags = {settings.default_domain: ""}
+        applier = LinkEventApplier(link_store, self._catalogue, self._domain_tags)
+        self.outbox = Outbox(settings.outbox_dir, applier.apply)
+        self._metrics = Metrics(self.registry)
+        self._metrics.outbox_backlog.set_function(lambda: self.outbox.backlog)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Prepare, then serve until `stop`."""
+        key, _ = admin_key(self._settings)
+        with listen(self._settings.api_host, self._settings.api_port) as listener:
+            if not await self._prepare(stop):
+                return
+            app = build_app(
+                settings=self._settings,
+                keys=ServiceKeys({key: DEFAULT_TENANT}),
+                link_store=self._link_store,
+                warehouse=self._warehouse,
+                outbox=self.outbox,
+                metrics=self._metrics,
+            )
+            watching = asyncio.create_task(self._watch())
+            try:
+                await serve(app, listener, stop)
+            finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
+
+    async def _prepare(self, stop: asyncio.Event) -> bool:
+        """Bring Redis and the catalogue up to date; try until it succeeds. False where `stop` came first."""
+        while not stop.is_set():
+            try:
+                await rebuild_link_store(self._link_store, self._catalogue, self._domain_tags)
+                count = await self.outbox.recover()
+            except _DOWN as error:
+                self.not_ready = str(error)
+                log.warning("waiting for Redis and the warehouse: %s", error)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), RETRY_S)
+            else:
+                if count:
+                    log.info("applied %d link events that were left from before", count)
+                self.not_ready = None
+                return True
+        return False
+
+    async def _watch(self) -> None:
+        """Refill Redis if it comes back empty, and apply what could not be applied."""
+        while True:
+            await asyncio.sleep(RETRY_S)
+            try:
+                await rebuild_link_store(self._link_store, self._catalogue, self._domain_tags)
+                await self.outbox.settle()
+                self.not_ready = None
+            except _DOWN as error:
+                self.not_ready = str(error)

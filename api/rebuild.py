@@ -1,0 +1,62 @@
+"""Fills an emptied Redis again from the catalogue: links, their public ids, all codes, the highest number."""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Final, TypeVar
+
+from edge.contract import LinkStore
+from ingest.contract import Catalogue, edge_link
+
+LINKS_A_STEP: Final = 500
+LOG_EVERY: Final = 100_000
+
+Item = TypeVar("Item")
+
+log = logging.getLogger(__name__)
+
+
+async def rebuild_link_store(
+    link_store: LinkStore, catalogue: Catalogue, domain_tags: Mapping[str, str]
+) -> int:
+    """Rebuild if the store was emptied; how many links and codes that were, 0 where there was no need.
+
+    The highest number goes last, so that a rebuild which died half-way begins again at the next start.
+    Raises `LinkStoreUnavailableError`, `WarehouseUnavailableError`.
+    """
+    if not await link_store.is_empty():
+        return 0
+    highest = await asyncio.to_thread(catalogue.highest_number)
+    if highest == 0:
+        return 0
+    log.warning("Redis is empty while the catalogue has links: rebuilding it")
+    tag_of_link: dict[int, str] = {}
+    count = 0
+    links = catalogue.all_links()
+    while step := await asyncio.to_thread(_take, links, LINKS_A_STEP):
+        for link in step:
+            tag = tag_of_link[link.number] = domain_tags.get(link.domain, "")
+            await link_store.put_link(link.id, link.number, edge_link(link), link.to_json())
+            await link_store.claim_codes(tag, [link.code], link.number)
+        count = _report(count, len(step))
+    codes = catalogue.all_codes()
+    while runs := await asyncio.to_thread(_take, codes, LINKS_A_STEP):
+        for number, run in runs:
+            if number in tag_of_link:
+                await link_store.claim_codes(tag_of_link[number], run, number)
+            count = _report(count, len(run))
+    await link_store.raise_number(highest)
+    log.info("Redis is rebuilt: %d links and codes", count)
+    return count
+
+
+def _take(iterator: Iterator[Item], count: int) -> list[Item]:
+    return list(islice(iterator, count))
+
+
+def _report(before: int, more: int) -> int:
+    after = before + more
+    if before // LOG_EVERY != after // LOG_EVERY:
+        log.info("Redis: %d links and codes are back", after)
+    return after

@@ -1,0 +1,68 @@
+"""What the report routes answer."""
+
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import BaseModel, Field
+
+from api.models import instant_of
+from api.reports.contract import Dimension
+
+
+class ClickedRecipient(BaseModel):
+    """A recipient with a human click; the place and device are those of the latest one."""
+
+    recipient: str
+    reference: str
+    code: str
+    clicks: int
+    first_click_at: datetime
+    last_click_at: datetime
+    address: str
+    browser: str
+    os: str
+    device: str
+    country: str
+    region: str
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Self:
+        """From a row of `who_clicked`."""
+        return cls(
+            **row,
+            first_click_at=instant_of(row["first_click_ms"]),
+            last_click_at=instant_of(row["last_click_ms"]),
+        )
+
+
+class ClickedRecipientPage(BaseModel):
+    data: list[ClickedRecipient]
+    next_cursor: str | None = Field(
+        description="Send it as cursor to get the next page; null on the last one"
+    )
+
+
+class Counts(BaseModel):
+    total_clicks: int = Field(description="Every click, whatever its verdict")
+    human_clicks: int
+    unique_clicks: int = Field(description="Distinct visitors among the human clicks")
+    repeat_clicks: int = Field(description="Human clicks less unique ones")
+    bot_clicks: int = Field(description="Previews and automated ones")
+    preview_clicks: int
+    automated_clicks: int
+
+
+class Bucket(Counts):
+    start: datetime = Field(description="With the offset that the time zone has then")
+
+
+class Share(BaseModel):
+    key: str = Field(examples=["GB"])
+    clicks: int
+    unique: int = Field(description="Distinct visitors among the human clicks")
+
+
+class Stats(BaseModel):
+    totals: Counts
+    series: list[Bucket] = Field(description="Every bucket of the range, empty ones too")
+    breakdowns: dict[Dimension, list[Share]] = Field(description="By dimension asked for, most clicks first")

@@ -1,0 +1,67 @@
+"""uvicorn inside a loop that somebody else runs: no signal handlers, no log format of its own, no exit."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+import orjson
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.problems import MALFORMED_REQUEST, MEDIA_TYPE, Problem
+
+DRAIN_S: Final = 2
+BACKLOG: Final = 1024
+
+
+class Server(uvicorn.Server):
+    """Ends when told to, not by a signal: those belong to the program around it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class ProblemProtocol(HttpToolsProtocol):
+    """Answers what is no HTTP with a problem, too."""
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        body = orjson.dumps(Problem(MALFORMED_REQUEST, "The request could not be read.").to_dict())
+        head = (
+            f"HTTP/1.1 400 Bad Request\r\ncontent-type: {MEDIA_TYPE}\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode("ascii") + body)
+        self.transport.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 lets the system choose. Raises `OSError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set, then let requests under way end, for `DRAIN_S` seconds at the most."""
+    server = Server(
+        uvicorn.Config(
+            app,
+            http=ProblemProtocol,
+            loop="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=DRAIN_S,
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    server.should_exit = True
+    await serving

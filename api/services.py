@@ -1,0 +1,31 @@
+"""What the routes work with, put together once and handed to each request."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.links import Clock, Links
+from api.metrics import Metrics
+from api.recipients import Recipients
+from ingest.contract import Catalogue, Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Owns none of them."""
+
+    links: Links
+    recipients: Recipients
+    catalogue: Catalogue
+    warehouse: Warehouse
+    metrics: Metrics
+    clock: Clock
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesOf = Annotated[Services, Depends(_services)]

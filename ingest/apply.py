@@ -1,0 +1,93 @@
+"""Applies a link event to the two views of the links: Redis, then the catalogue. Twice does no harm."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import assert_never
+
+from edge.contract import EdgeLink, LinkStore
+from ingest.catalogue import Catalogue
+from ingest.link_events import CodesMinted, LinkDeleted, LinkDocument, LinkEvent, LinkSaved, LinkWithdrawn
+
+
+class CodeTakenError(Exception):
+    """Another link has the code. Nothing came of the event, and nothing will."""
+
+
+class LinkEventApplier:
+    """Owns neither of its parts. `domain_tags`: the tag of each domain's codes, `""` for the default one."""
+
+    def __init__(self, link_store: LinkStore, catalogue: Catalogue, domain_tags: Mapping[str, str]) -> None:
+        self._link_store = link_store
+        self._catalogue = catalogue
+        self._domain_tags = domain_tags
+
+    async def apply(self, event: LinkEvent) -> None:
+        """Raises `CodeTakenError`, and what the link store and the warehouse raise."""
+        match event:
+            case LinkSaved():
+                await self._save(event)
+            case LinkDeleted():
+                await self._link_store.delete_link(event.link_id, event.number)
+                await self._erase(event, event.number)
+            case LinkWithdrawn():
+                await self._withdraw(event.link)
+                await self._erase(event, event.link.number)
+            case CodesMinted():
+                await self._mint(event)
+            case _:
+                assert_never(event)
+
+    async def _save(self, event: LinkSaved) -> None:
+        link = event.link
+        await self._link_store.raise_number(link.number)
+        await self._link_store.put_link(link.id, link.number, edge_link(link), link.to_json())
+        tag = self._tag_of(link.domain)
+        (holder,) = await self._link_store.claim_codes(tag, [link.code], link.number)
+        if holder != link.number:
+            await self._link_store.delete_link(link.id, link.number)
+            raise CodeTakenError(f"code {link.code} of {link.domain} belongs to another link")
+        await asyncio.to_thread(self._catalogue.save_link, link, token=event.id)
+
+    async def _erase(self, event: LinkDeleted | LinkWithdrawn, number: int) -> None:
+        await asyncio.to_thread(self._catalogue.delete_link, event.tenant, number, event.at, token=event.id)
+
+    async def _withdraw(self, link: LinkDocument) -> None:
+        tag = self._tag_of(link.domain)
+        if await self._link_store.resolve(tag, link.code) == link.number:
+            await self._link_store.release_codes(tag, [link.code])
+        await self._link_store.delete_link(link.id, link.number)
+
+    async def _mint(self, event: CodesMinted) -> None:
+        codes = [code for code, _, _ in event.codes]
+        holders = await self._link_store.claim_codes(self._tag_of(event.domain), codes, event.number)
+        if any(holder != event.number for holder in holders):
+            raise CodeTakenError(f"minted codes of link {event.number} belong to another link")
+        await asyncio.to_thread(
+            self._catalogue.add_codes, event.tenant, event.number, event.codes, event.at, token=event.id
+        )
+
+    def _tag_of(self, domain: str) -> str:
+        """Links made under a former default domain stand beside those of the present one."""
+        return self._domain_tags.get(domain, "")
+
+
+def edge_link(link: LinkDocument) -> EdgeLink | None:
+    """What the edge needs of the link; None where it is disabled, hence not to be found."""
+    if not link.enabled:
+        return None
+    return EdgeLink(
+        number=link.number,
+        tenant=link.tenant,
+        code=link.code,
+        suffix=link.suffix,
+        destination=link.destination_url.encode("ascii"),
+        ios=_ascii(link.ios_url),
+        android=_ascii(link.android_url),
+        expires_at_ms=link.expires_at_ms,
+        expired_url=_ascii(link.expired_url),
+        forward_query=link.forward_query,
+    )
+
+
+def _ascii(url: str | None) -> bytes | None:
+    return None if url is None else url.encode("ascii")

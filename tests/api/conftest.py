@@ -1,0 +1,99 @@
+"""The API over a real socket, beside a real Redis and a real warehouse."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from api.app import build_app, now_ms
+from api.auth import DEFAULT_TENANT, ServiceKeys
+from api.metrics import Metrics
+from api.server import listen, serve
+from edge.contract import LinkStore, Settings, open_link_store
+from ingest.contract import Catalogue, LinkEventApplier, Outbox, Warehouse
+from tests.fixtures.redis import RedisServer
+
+KEY = "test-key-0123456789abcdef"
+DOMAIN = "s.example.com"
+
+
+class RunningApi:
+    """One life of the API. `client` talks to it over TCP with a valid key."""
+
+    def __init__(self, settings: Settings, link_store: LinkStore, warehouse: Warehouse) -> None:
+        self.settings = settings
+        self.link_store = link_store
+        self.warehouse = warehouse
+        self.catalogue = Catalogue(warehouse)
+        self.registry = CollectorRegistry()
+        self.applier = LinkEventApplier(link_store, self.catalogue, {settings.default_domain: ""})
+        self.outbox = Outbox(settings.outbox_dir, self.applier.apply)
+        self.clock_ms: Callable[[], int] = now_ms
+        self._stop = asyncio.Event()
+
+    async def start(self) -> None:
+        self.recovered = await self.outbox.recover()
+        app = build_app(
+            settings=self.settings,
+            keys=ServiceKeys({KEY: DEFAULT_TENANT, "another-tenants-key-01": "other"}),
+            link_store=self.link_store,
+            warehouse=self.warehouse,
+            outbox=self.outbox,
+            metrics=Metrics(self.registry),
+            clock=lambda: self.clock_ms(),
+        )
+        listener = listen("127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self._serving = asyncio.create_task(serve(app, listener, self._stop))
+        self.client = httpx.AsyncClient(
+            base_url=self.url, headers={"Authorization": f"Bearer {KEY}"}, timeout=30
+        )
+
+    async def close(self) -> None:
+        await self.client.aclose()
+        self._stop.set()
+        await self._serving
+        self.outbox.close()
+        await self.link_store.close()
+
+    async def make(self, **fields: object) -> dict[str, object]:
+        """A link, made over the API."""
+        answer = await self.client.post(
+            "/v1/links", json={"destination_url": "https://www.example.com/", **fields}
+        )
+        assert answer.status_code == 201, answer.text
+        link: dict[str, object] = answer.json()
+        return link
+
+
+StartApi = Callable[[], Awaitable[RunningApi]]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, redis_server: RedisServer) -> Settings:
+    return Settings(data_dir=tmp_path, redis_url=redis_server.url, default_domain=DOMAIN, _env_file=None)
+
+
+@pytest.fixture
+async def start_api(settings: Settings, warehouse: Warehouse) -> AsyncIterator[StartApi]:
+    """Starts the API, as often as asked; all are stopped at the end."""
+    running: list[RunningApi] = []
+
+    async def start() -> RunningApi:
+        assert settings.redis_url is not None
+        api = RunningApi(settings, open_link_store(settings.redis_url), warehouse)
+        await api.start()
+        running.append(api)
+        return api
+
+    yield start
+    for api in running:
+        await api.close()
+
+
+@pytest.fixture
+async def api(start_api: StartApi) -> RunningApi:
+    return await start_api()

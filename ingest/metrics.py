@@ -1,0 +1,106 @@
+"""What ingest tells of itself. Names are literals; no code, number or URL is ever a label."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import _CacheInfo
+from itertools import pairwise
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ingest.decode import DEAD_REASONS
+
+_BATCH_BUCKETS: Final = (1, 10, 100, 1_000, 5_000, 10_000, 20_000)
+_INSERT_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_DELAY_BUCKETS_S: Final = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 3_600, 86_400)
+
+
+class IngestMetrics:
+    """The metrics of one ingest program, in a registry of its own."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        lag_bytes: Callable[[], int],
+        caches: Callable[[], Mapping[str, _CacheInfo]],
+    ) -> None:
+        # Events read from the source, be they good or dead letters.
+        self.consumed = Counter("smartlinks_ingest_consumed", "Events read", registry=registry)
+        # Clicks whose insert was acknowledged. After a crash the last batch may be counted by both lives.
+        self.stored = Counter("smartlinks_ingest_stored", "Clicks stored", registry=registry)
+        self.dead_letters = Counter(
+            "smartlinks_ingest_dead_letters", "Events that are no clicks", ["reason"], registry=registry
+        )
+        for reason in DEAD_REASONS:
+            self.dead_letters.labels(reason)
+        self.damaged = Counter(
+            "smartlinks_ingest_damaged_records", "Records whose bytes don't check", registry=registry
+        )
+        self.retries = Counter(
+            "smartlinks_ingest_retries", "Tries that failed and were repeated", registry=registry
+        )
+        self.batch_clicks = Histogram(
+            "smartlinks_ingest_batch_clicks", "Clicks a batch", buckets=_BATCH_BUCKETS, registry=registry
+        )
+        self.insert_seconds = Histogram(
+            "smartlinks_ingest_insert_seconds",
+            "Time an acknowledged insert took",
+            buckets=_INSERT_BUCKETS_S,
+            registry=registry,
+        )
+        # Divided by consumed: what one event costs in each step of enrichment.
+        self.step_seconds = Counter(
+            "smartlinks_ingest_step_seconds", "Time spent in each step", ["step"], registry=registry
+        )
+        self.delays = DelayHistogram()
+        registry.register(self.delays)
+        lag = Gauge("smartlinks_ingest_lag_bytes", "Spooled and not yet stored", registry=registry)
+        lag.set_function(lag_bytes)
+        registry.register(CacheCollector(caches))
+
+
+class DelayHistogram(Collector):
+    """Seconds from click to stored. Counts a batch at once: a call a click would cost 2 microseconds each."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(_DELAY_BUCKETS_S) + 1)
+        self._sum_s = 0.0
+
+    def observe_batch(self, times_ms: Iterable[int], now_ms: int) -> None:
+        """Count clicks of these times as stored now; one from the future counts as 0."""
+        delays_s = sorted(max(0, now_ms - time_ms) / 1000 for time_ms in times_ms)
+        self._sum_s += sum(delays_s)
+        ends = [0, *(bisect_right(delays_s, bound) for bound in _DELAY_BUCKETS_S), len(delays_s)]
+        for bucket, (start, end) in enumerate(pairwise(ends)):
+            self._counts[bucket] += end - start
+
+    def collect(self) -> Iterator[Metric]:
+        family = HistogramMetricFamily(
+            "smartlinks_ingest_click_to_stored_seconds", "Time from click to stored"
+        )
+        family.add_metric([], _cumulated(self._counts), self._sum_s)
+        yield family
+
+
+class CacheCollector(Collector):
+    """Hits and misses of the enrichment's caches, read when scraped."""
+
+    def __init__(self, caches: Callable[[], Mapping[str, _CacheInfo]]) -> None:
+        self._caches = caches
+
+    def collect(self) -> Iterator[Metric]:
+        hits = CounterMetricFamily("smartlinks_ingest_cache_hits", "Cache hits", labels=["cache"])
+        misses = CounterMetricFamily("smartlinks_ingest_cache_misses", "Cache misses", labels=["cache"])
+        for name, info in self._caches().items():
+            hits.add_metric([name], info.hits)
+            misses.add_metric([name], info.misses)
+        yield hits
+        yield misses
+
+
+def _cumulated(counts: Sequence[int]) -> list[tuple[str, float]]:
+    bounds = (*(f"{float(bound)}" for bound in _DELAY_BUCKETS_S), "+Inf")
+    return [(bound, sum(counts[: index + 1])) for index, bound in enumerate(bounds)]

@@ -1,0 +1,202 @@
+"""Moves clicks from the source into the warehouse, each exactly once.
+
+For each batch, in this order: plan its range at the source, keep its dead letters, insert its rows under the
+range's token, commit the range. Whatever dies in between is made good by doing the planned range again as a
+whole: the token lets a repeated insert add nothing, and it mends views that had missed the first one. So a
+range that is read again is never filtered by what is stored.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Final, TypeVar
+
+from prometheus_client import CollectorRegistry
+
+from edge.contract import Ops, Settings
+from ingest.batches import Batch, cut, decode_records
+from ingest.dead_letters import DeadLetters
+from ingest.deduplication import verify_deduplication
+from ingest.enrich.steps import Column, Enrichment, open_enrichment
+from ingest.metrics import IngestMetrics
+from ingest.sources import open_source
+from ingest.sources.source import Fetched, PartitionLostError, Source
+from ingest.warehouse import Warehouse, WarehouseUnavailableError
+
+MAX_ROWS: Final = 20_000
+# A round of small batches takes at least this long: a click is reported well within a second, and each source
+# makes at most two parts a second in the warehouse. Rounds with a batch of FULL_ROWS follow at once.
+ROUND_S: Final = 0.5
+FULL_ROWS: Final = 5_000
+FIRST_PAUSE_S: Final = 0.2
+LONGEST_PAUSE_S: Final = 10.0
+
+_log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+
+
+async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> None:
+    """Consume until `stop` is set, then finish the batch in hand. Serves metrics on `METRICS_PORT` + 1.
+
+    Raises `WarehouseError` where the warehouse refuses a batch: the batch stays planned, nothing is dropped.
+    Raises `SettingsError`, `SpoolInUseError`, `VisitorKeyError` or `OSError` where it can't start.
+    """
+    enrichment = await asyncio.to_thread(
+        open_enrichment, data_dir=settings.data_dir, geoip_path=settings.geoip_path
+    )
+    source = open_source(settings.events_url, settings.spool_dir)
+    try:
+        registry = CollectorRegistry()
+        metrics = IngestMetrics(registry, lag_bytes=source.lag_bytes, caches=enrichment.caches)
+        dead_letters = DeadLetters(settings.spool_dir.with_name("clicks-dlq"))
+        runner = Runner(source, warehouse, enrichment, dead_letters, metrics)
+        ops = Ops("ingest", registry)
+        ops.ready_when("clicks", lambda: runner.trouble)
+        await ops.start(settings.api_host, settings.metrics_port + 1)
+        try:
+            await runner.serve(stop)
+        finally:
+            await ops.close()
+    finally:
+        await source.close()
+
+
+class _StoppedError(Exception):
+    """Asked to stop while waiting for something to come back."""
+
+
+class Runner:
+    """One consumer of one source. `trouble` says why it stands still, None while it doesn't."""
+
+    def __init__(
+        self,
+        source: Source,
+        warehouse: Warehouse,
+        enrichment: Enrichment,
+        dead_letters: DeadLetters,
+        metrics: IngestMetrics,
+        *,
+        max_rows: int = MAX_ROWS,
+    ) -> None:
+        self.trouble: str | None = "the warehouse has not answered yet"
+        self._source = source
+        self._warehouse = warehouse
+        self._enrichment = enrichment
+        self._dead_letters = dead_letters
+        self._metrics = metrics
+        self._max_rows = max_rows
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Consume until `stop` is set. Raises `WarehouseError`."""
+        try:
+            await self._persist("warehouse", lambda: asyncio.to_thread(self._check_warehouse), stop)
+            while not stop.is_set():
+                began_s = time.monotonic()
+                fetched = await self._persist("source", self._fetch, stop)
+                for part in fetched:
+                    await self._store(part, stop)
+                if max((len(part.records) for part in fetched), default=0) < FULL_ROWS:
+                    await _pause(began_s + ROUND_S - time.monotonic(), stop)
+        except _StoppedError:
+            _log.info("stopped; what was fetched and not stored is fetched again at the next start")
+
+    def _check_warehouse(self) -> None:
+        ((there,),) = self._warehouse.query("EXISTS TABLE clicks")
+        if not there:
+            raise WarehouseUnavailableError("it has no table clicks: the aggregator makes it when it starts")
+        verify_deduplication(self._warehouse)
+
+    async def _fetch(self) -> Sequence[Fetched]:
+        return await self._source.fetch(self._max_rows, ROUND_S)
+
+    async def _store(self, fetched: Fetched, stop: asyncio.Event) -> None:
+        batches = await asyncio.to_thread(self._cut, fetched)
+        self._metrics.consumed.inc(len(fetched.records))
+        self._metrics.damaged.inc(fetched.damaged)
+        if fetched.damaged:
+            _log.warning(
+                "partition %s: %d damaged records within %d to %d were passed over",
+                *(fetched.partition, fetched.damaged, fetched.start, fetched.end),
+            )
+        try:
+            for batch in batches:
+                await self._store_batch(batch, stop)
+        except PartitionLostError as error:
+            _log.warning("partition %s belongs to another reader now: %s", fetched.partition, error)
+
+    def _cut(self, fetched: Fetched) -> list[Batch]:
+        return cut(fetched, decode_records(fetched.records), max_rows=self._max_rows)
+
+    async def _store_batch(self, batch: Batch, stop: asyncio.Event) -> None:
+        columns = await asyncio.to_thread(self._enrich, batch) if batch.clicks else None
+        await self._persist("source", lambda: self._source.plan(batch.range), stop)
+        if batch.dead_letters:
+            await self._persist(
+                "dead letters", lambda: asyncio.to_thread(self._keep_dead_letters, batch), stop
+            )
+        if columns is not None:
+            await self._persist("warehouse", lambda: asyncio.to_thread(self._insert, batch, columns), stop)
+        await self._persist("source", lambda: self._source.commit(batch.range), stop)
+
+    def _enrich(self, batch: Batch) -> dict[str, Column]:
+        return self._enrichment.columns(
+            batch.clicks,
+            now_ms=_now_ms(),
+            timed=lambda step, seconds: self._metrics.step_seconds.labels(step).inc(seconds),
+        )
+
+    def _keep_dead_letters(self, batch: Batch) -> None:
+        self._dead_letters.write(batch.range, batch.dead_letters)
+        for letter in batch.dead_letters:
+            self._metrics.dead_letters.labels(letter.reason).inc()
+        _log.warning(
+            "partition %s: %d events within %d to %d are no clicks, kept as dead letters",
+            *(batch.range.partition, len(batch.dead_letters), batch.range.start, batch.range.end),
+        )
+
+    def _insert(self, batch: Batch, columns: dict[str, Column]) -> None:
+        with self._metrics.insert_seconds.time():
+            self._warehouse.insert("clicks", columns, token=batch.range.token)
+        self._metrics.stored.inc(len(batch.clicks))
+        self._metrics.batch_clicks.observe(len(batch.clicks))
+        self._metrics.delays.observe_batch(columns["ts"], _now_ms())
+
+    async def _persist(
+        self, what: str, attempt: Callable[[], Awaitable[Answer]], stop: asyncio.Event
+    ) -> Answer:
+        """Try until it succeeds, with growing pauses. The same batch goes out under the same token again."""
+        for pause_s in _pauses():
+            try:
+                answer = await attempt()
+            except (WarehouseUnavailableError, OSError) as error:
+                self.trouble = f"{what}: {error}"
+                self._metrics.retries.inc()
+                _log.warning("%s; next try in %.1f s", self.trouble, pause_s)
+                await _pause(pause_s, stop)
+            else:
+                self.trouble = None
+                return answer
+        raise AssertionError("pauses never end")
+
+
+def _pauses() -> Iterator[float]:
+    """Doubling, with jitter so that many programs don't come back at once."""
+    pause_s = FIRST_PAUSE_S
+    while True:
+        yield pause_s * random.uniform(0.75, 1.25)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+async def _pause(seconds: float, stop: asyncio.Event) -> None:
+    """Wait, but not on past `stop`: raises `_StoppedError` then."""
+    try:
+        await asyncio.wait_for(stop.wait(), max(0.0, seconds))
+    except TimeoutError:
+        return
+    raise _StoppedError
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,138 @@
+"""A program that ingests a data folder and dies by SIGKILL at a chosen point, or counts when all is stored.
+
+`python -m tests.ingest.ingest_program <data folder> <point> <nth>`; with the point `none` it ends by itself
+once the spool is stored, and prints what the warehouse holds as JSON.
+"""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from prometheus_client import CollectorRegistry
+
+from aggregator.contract import migrate
+from ingest.contract import Warehouse, open_warehouse
+from ingest.dead_letters import DeadLetters
+from ingest.enrich.steps import open_enrichment
+from ingest.metrics import IngestMetrics
+from ingest.runner import Runner
+from ingest.sources import open_source
+from ingest.sources.source import Fetched, Range, Source
+
+POINTS = ("fetched", "planned", "inserting", "inserted", "committed")
+MAX_ROWS = 700  # so that a few thousand clicks are many batches
+
+
+class Reaper:
+    """Kills this process at the nth passage of one point."""
+
+    def __init__(self, point: str, nth: int) -> None:
+        self._point = point
+        self._left = nth
+
+    def passes(self, point: str) -> None:
+        if self.comes(point):
+            _die()
+
+    def comes(self, point: str) -> bool:
+        self._left -= point == self._point
+        return point == self._point and self._left == 0
+
+
+class MortalSource:
+    def __init__(self, source: Source, reaper: Reaper) -> None:
+        self._source = source
+        self._reaper = reaper
+
+    async def fetch(self, max_records: int, max_wait_s: float) -> Sequence[Fetched]:
+        fetched = await self._source.fetch(max_records, max_wait_s)
+        if fetched:
+            self._reaper.passes("fetched")
+        return fetched
+
+    async def plan(self, batch: Range) -> None:
+        await self._source.plan(batch)
+        self._reaper.passes("planned")
+
+    async def commit(self, batch: Range) -> None:
+        await self._source.commit(batch)
+        self._reaper.passes("committed")
+
+    def lag_bytes(self) -> int:
+        return self._source.lag_bytes()
+
+    async def close(self) -> None:
+        await self._source.close()
+
+
+class MortalWarehouse:
+    """Only what the runner calls of a warehouse may die; the probe at its start may not."""
+
+    def __init__(self, warehouse: Warehouse, reaper: Reaper) -> None:
+        self._warehouse = warehouse
+        self._reaper = reaper
+
+    def insert(self, table: str, columns: Mapping[str, Sequence[object]], *, token: str) -> None:
+        if table == "clicks" and self._reaper.comes("inserting"):
+            threading.Timer(random.uniform(0, 0.015), _die).start()
+        self._warehouse.insert(table, columns, token=token)
+        if table == "clicks":
+            self._reaper.passes("inserted")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._warehouse, name)
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def _ingest(data_dir: Path, warehouse: Warehouse, reaper: Reaper) -> None:
+    enrichment = open_enrichment(data_dir=data_dir, geoip_path=None)
+    spool = data_dir / "spool" / "clicks"
+    source = MortalSource(open_source(None, spool), reaper)
+    metrics = IngestMetrics(CollectorRegistry(), lag_bytes=source.lag_bytes, caches=enrichment.caches)
+    dead_letters = DeadLetters(data_dir / "spool" / "clicks-dlq")
+    mortal: Any = MortalWarehouse(warehouse, reaper)
+    stop = asyncio.Event()
+    runner = Runner(source, mortal, enrichment, dead_letters, metrics, max_rows=MAX_ROWS)
+    serving = asyncio.create_task(runner.serve(stop))
+    while not serving.done() and (runner.trouble is not None or source.lag_bytes() or not source_seen(spool)):
+        await asyncio.wait([serving], timeout=0.02)
+    stop.set()
+    await serving
+    await source.close()
+
+
+def source_seen(spool: Path) -> bool:
+    """Every source that still lies there was begun, so that no lag means that nothing is left."""
+    return all((folder / "position.json").exists() for folder in spool.iterdir() if folder.name.isdecimal())
+
+
+def main() -> None:
+    data_dir, point, nth = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    warehouse = open_warehouse(None, folder=data_dir / "warehouse")
+    migrate(warehouse)
+    asyncio.run(_ingest(data_dir, warehouse, Reaper(point, nth)))
+    counts = {
+        "clicks": warehouse.query(
+            "SELECT source, count(), uniqExact(seq), max(seq) FROM clicks GROUP BY source"
+        ),
+        "sources": warehouse.query(
+            "SELECT source, sum(clicks), max(last_seq) FROM click_sources GROUP BY source"
+        ),
+        "quarters": warehouse.query("SELECT sum(clicks) FROM clicks_15m"),
+    }
+    warehouse.close()
+    sys.stdout.buffer.write(orjson.dumps(counts))
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ from ingest.link_events import CodesMinted, LinkDeleted, LinkDocument, LinkEvent
 from ingest.link_listing import CursorError, LinkListing, Sort, Status
 from ingest.outbox import MAX_EVENT_BYTES, Outbox, OutboxUnavailableError
 from ingest.rows import CLICK_COLUMNS
+from ingest.runner import run
 from ingest.warehouse import Row, Warehouse, WarehouseError, WarehouseUnavailableError, open_warehouse
 
 __all__ = [
@@ -35,5 +36,6 @@ __all__ = [
     "edge_link",
     "erase_link",
     "open_warehouse",
+    "run",
     "verify_deduplication",
 ]

@@ -1,0 +1,1 @@
+"""A simulated campaign through the real pipeline, and a check of every number that comes out of it."""

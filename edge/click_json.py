@@ -6,10 +6,12 @@ from typing import Final
 import orjson
 
 from edge.clicks import MAX_HEADER_CHARS, SIGNAL_HEADERS, VERSION
+from edge.known_link import KnownLink
 from edge.links import EdgeLink
+from edge.request import CodeRequest
 from edge.routing import Decision
 
-_TRUE_FALSE: Final = (b"false", b"true")
+_PERSONAL: Final = (b"false", b"true")
 
 
 def header_fields(host: str, headers: Mapping[str, str]) -> bytes:
@@ -39,31 +41,18 @@ class ClickEncoder:
         )
 
     def encode(
-        self,
-        seq: int,
-        ts_ms: int,
-        *,
-        code: bytes,
-        of_link: bytes,
-        personal: bool,
-        method: bytes,
-        decision: Decision,
-        address: str,
-        of_headers: bytes,
+        self, seq: int, ts_ms: int, request: CodeRequest, known: KnownLink, decision: Decision
     ) -> bytes:
-        """One event. `of_link` and `of_headers` come from `link_fields` and `header_fields`.
-
-        Code, method, route, outcome and address have been checked to be plain ASCII without quotes.
-        """
+        """One event. What is put between quotes here is plain ASCII by how it was read."""
         return self._template % (
             seq,
             ts_ms,
-            code,
-            of_link,
-            _TRUE_FALSE[personal],
-            method,
+            request.code,
+            known.click_fields,
+            _PERSONAL[request.code != known.code],
+            request.method,
             decision.route.encode(),
             decision.outcome.encode(),
-            address.encode(),
-            of_headers,
+            request.address,
+            request.headers.click_fields,
         )

@@ -8,8 +8,9 @@ from aiohttp import web
 from edge.answers import ANSWERS, RenderedAnswers, dated
 from edge.counters import Counters
 from edge.domains import Domains
+from edge.headers import read_headers
 from edge.redirector import Redirector
-from edge.request import CodeRequest, parse_target, read_headers
+from edge.request import CodeRequest, RequestHeaders, parse_target
 from edge.routing import Decision
 
 _METHODS: Final = frozenset(("GET", "HEAD"))
@@ -18,18 +19,24 @@ _METHODS: Final = frozenset(("GET", "HEAD"))
 class Connection(Protocol):
     """What the slow path asks of the connection, which is the lane's handler."""
 
-    def client_address(self, forwarded_for: str) -> str:
+    def client_address(self, forwarded_for: str) -> bytes:
         """The client's address, given its `X-Forwarded-For` list."""
         ...
 
 
 class _Waiting:
-    """Waits for the decision on one request."""
+    """A `CodeRequest` that aiohttp has parsed."""
 
-    __slots__ = ("_request", "decided")
-
-    def __init__(self, request: web.BaseRequest) -> None:
+    def __init__(
+        self, request: web.BaseRequest, target: tuple[bytes, bytes, bytes], headers: RequestHeaders
+    ) -> None:
         self._request = request
+        self.method = request.method.encode()
+        self.suffix, self.code, self.query = target
+        self.headers = headers
+        self.address = cast("Connection", request.protocol).client_address(headers.forwarded_for)
+        self.deadline = 0.0
+        self.followers: list[CodeRequest] | None = None
         self.decided: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
 
     @property
@@ -58,13 +65,8 @@ class SlowPath:
         target = parse_target(request.raw_path.encode("utf-8", "surrogateescape"))
         if target is None:
             return self._respond("not_found")
-        suffix, code, query = target
-        headers = read_headers(request.raw_headers, self._domains)
-        connection = cast("Connection", request.protocol)
-        address = connection.client_address(headers.forwarded_for)
-        waiting = _Waiting(request)
-        method = request.method.encode()
-        self._redirector.ask(CodeRequest(waiting, method, suffix, code, query, headers, address))
+        waiting = _Waiting(request, target, read_headers(request.raw_headers, self._domains))
+        self._redirector.ask(waiting)
         decision = await waiting.decided
         return response(decision.outcome, self._answers, decision.destination)
 

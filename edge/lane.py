@@ -22,55 +22,22 @@ from edge.address import Network, client_address
 from edge.answers import RenderedAnswers
 from edge.cache import BoundedCache
 from edge.domains import Domains
+from edge.headers import read_plain_block
 from edge.http import response
 from edge.redirector import Redirector
-from edge.request import CODE_PATH, CodeRequest, RequestHeaders, read_headers
+from edge.request import CODE_PATH, CodeRequest, RequestHeaders
 from edge.routing import Decision
 
 KEEP_ALIVE_S: Final = 75.0
 STALL_S: Final = 10.0
 MAX_HEAD_BYTES: Final = 8_000
-MAX_FIELDS: Final = 100
 REMEMBERED_BLOCK_BYTES: Final = 2_048
 BLOCKS_A_GENERATION: Final = 2_048
 
 _REQUEST_LINE: Final = re.compile(
     rb"GET " + CODE_PATH + rb"(?:\?([A-Za-z0-9._~!$&'()*+,;=:@/?%-]*+))? HTTP/1\.1\r\n"
 )
-_FIELD: Final = re.compile(rb"([A-Za-z][A-Za-z0-9-]*+):[ \t]*+([\x21-\x7e][\t\x20-\x7e]*+)\r\n")
-_BLOCK: Final = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]*+:[ \t]*+[\x21-\x7e][\t\x20-\x7e]*+\r\n)++\r\n")
 _HEAD_END: Final = b"\r\n\r\n"
-# Names that change how a request is framed, answered or continued.
-_NOT_PLAIN: Final = frozenset(
-    (
-        b"content-length",
-        b"content-encoding",
-        b"transfer-encoding",
-        b"trailer",
-        b"te",
-        b"expect",
-        b"upgrade",
-        b"http2-settings",
-        b"proxy-connection",
-        b"sec-websocket-key1",
-    )
-)
-
-
-def read_plain_block(block: bytes, domains: Domains) -> RequestHeaders | None:
-    """Read what stands between the request line and the empty line, that one included; None unless plain.
-
-    Plain is: visible ASCII, no name twice, a `Host`, nothing of `_NOT_PLAIN`, no `Connection` but keep-alive.
-    """
-    if _BLOCK.fullmatch(block) is None:
-        return None
-    fields = [(name, value.rstrip(b" \t")) for name, value in _FIELD.findall(block)]
-    values = {name.lower(): value for name, value in fields}
-    if len(values) != len(fields) or len(fields) > MAX_FIELDS or b"host" not in values:
-        return None
-    if not _NOT_PLAIN.isdisjoint(values) or values.get(b"connection", b"keep-alive").lower() != b"keep-alive":
-        return None
-    return read_headers(fields, domains)
 
 
 class Lane:
@@ -89,10 +56,8 @@ class Lane:
         self.connections: Final[set[LaneHandler]] = set()
         self._trusted_proxies = trusted_proxies
         self._remembered: BoundedCache[bytes, RequestHeaders] = BoundedCache(BLOCKS_A_GENERATION)
-
-    def remembered(self, block: bytes) -> RequestHeaders | None:
-        """The headers of a plain block that was read before."""
-        return self._remembered.get(block)
+        self.remembered: Final = self._remembered.get
+        """The headers of a plain block that was read before, or None."""
 
     def read_block(self, block: bytes) -> RequestHeaders | None:
         """As `read_plain_block`. Short ones are remembered: phones of a kind send the same to the byte."""
@@ -101,8 +66,8 @@ class Lane:
             self._remembered.put(block, headers)
         return headers
 
-    def client_address(self, peer: str, forwarded_for: str) -> str:
-        return client_address(peer, forwarded_for, self._trusted_proxies)
+    def client_address(self, peer: str, forwarded_for: str) -> bytes:
+        return client_address(peer, forwarded_for, self._trusted_proxies).encode()
 
     def close_stalled(self, now: float) -> None:
         """Close what has been stalled for `STALL_S`. Call it each second; `now` is the loop's time."""
@@ -111,7 +76,19 @@ class Lane:
 
 
 class LaneHandler(RequestHandler):
-    """One connection. Keep-alive is aiohttp's own timer, armed by the lane at each of its requests."""
+    """One connection, and the `CodeRequest` under way on it.
+
+    Keep-alive is aiohttp's own timer, armed by the lane at each of its requests.
+    """
+
+    method: Final = b"GET"
+    suffix: bytes
+    code: bytes
+    query: bytes
+    headers: RequestHeaders
+    address: bytes
+    deadline: float
+    followers: list[CodeRequest] | None
 
     __slots__ = (
         "_head_is_partial",
@@ -123,6 +100,13 @@ class LaneHandler(RequestHandler):
         "_own_address",
         "_peer",
         "_stalled_since",
+        "address",
+        "code",
+        "deadline",
+        "followers",
+        "headers",
+        "query",
+        "suffix",
     )
 
     def __init__(self, lane: Lane, server: web.Server, loop: asyncio.AbstractEventLoop) -> None:
@@ -135,7 +119,7 @@ class LaneHandler(RequestHandler):
         self._held = b""
         self._stalled_since = 0.0
         self._peer = ""
-        self._own_address = ""
+        self._own_address = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -179,7 +163,7 @@ class LaneHandler(RequestHandler):
         if self._held and not self._is_busy:
             self._go_on()
 
-    def client_address(self, forwarded_for: str) -> str:
+    def client_address(self, forwarded_for: str) -> bytes:
         """The client's address, given its `X-Forwarded-For` list."""
         return self._lane.client_address(self._peer, forwarded_for) if forwarded_for else self._own_address
 
@@ -209,15 +193,19 @@ class LaneHandler(RequestHandler):
         if not start < end <= MAX_HEAD_BYTES:
             return False
         block = data[start:end]
-        headers = self._lane.remembered(block) or self._lane.read_block(block)
+        lane = self._lane
+        headers = lane.remembered(block) or lane.read_block(block)
         if headers is None:
             return False
         self._next_keepalive_close_time = self._loop.time() + KEEP_ALIVE_S
         self._is_busy = True
         self._held = data[end:]
-        address = self.client_address(headers.forwarded_for)
-        suffix, code, query = line.groups(b"")
-        self._lane.redirector.ask(CodeRequest(self, b"GET", suffix, code, query, headers, address))
+        self.suffix, self.code, self.query = line.groups(b"")
+        self.headers = headers
+        self.address = (
+            self.client_address(headers.forwarded_for) if headers.forwarded_for else self._own_address
+        )
+        lane.redirector.ask(self)
         return True
 
     def _go_on(self) -> None:

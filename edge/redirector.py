@@ -9,9 +9,10 @@ from edge.answers import RenderedAnswers
 from edge.click_json import ClickEncoder
 from edge.codes import code_field
 from edge.counters import Counters
+from edge.known_link import KnownLink
 from edge.redis_address import RedisAddress
 from edge.request import CodeRequest
-from edge.resolver import KnownLink, Resolver
+from edge.resolver import Resolver
 from edge.routing import NOT_FOUND, Decision, decide
 from edge.spool import ShortWriteError, SpoolWriter, frame
 
@@ -35,7 +36,7 @@ class Redirector:
     ) -> None:
         self.resolver: Final = Resolver(redis, counters, self._settle, self.flush)
         self._spool = spool
-        self._encoder = ClickEncoder(spool.source)
+        self._encode = ClickEncoder(spool.source).encode
         self._counters = counters
         self._clock_ms = clock_ms
         self._answers = answers
@@ -65,15 +66,17 @@ class Redirector:
         now_ms = self._clock_ms()
         answered: list[tuple[CodeRequest, Decision]] = []
         clicks: list[bytes] = []
+        encode, take_seq = self._encode, self._spool.take_seq
         for request, found in settled:
-            if not request.asker.connected:
+            if not request.connected:
                 continue
-            if isinstance(found, KnownLink):
-                decision = self._decide(request, found, now_ms)
-                if decision is not NOT_FOUND:
-                    clicks.append(frame(self._encode(request, found, decision, now_ms)))
-            else:
+            if isinstance(found, Decision):
                 decision = found
+            elif request.suffix != found.suffix:
+                decision = NOT_FOUND
+            else:
+                decision = decide(found.link, request.headers.platform, request.query, now_ms)
+                clicks.append(frame(encode(take_seq(), now_ms, request, found, decision)))
             answered.append((request, decision))
         if clicks:
             self._append(clicks)
@@ -81,30 +84,11 @@ class Redirector:
         counts = self._counters.answers
         for request, decision in answered:
             counts[decision.outcome] += 1
-            request.asker.answer(decision)
+            request.answer(decision)
 
     def turn_to_now(self) -> None:
         """Date what is answered without a decision."""
         self._answers.turn_to(self._clock_ms() // 1000)
-
-    @staticmethod
-    def _decide(request: CodeRequest, known: KnownLink, now_ms: int) -> Decision:
-        if request.suffix != known.suffix:
-            return NOT_FOUND
-        return decide(known.link, request.headers.platform, request.query, now_ms)
-
-    def _encode(self, request: CodeRequest, known: KnownLink, decision: Decision, now_ms: int) -> bytes:
-        return self._encoder.encode(
-            self._spool.take_seq(),
-            now_ms,
-            code=request.code,
-            of_link=known.click_fields,
-            personal=request.code != known.code,
-            method=request.method,
-            decision=decision,
-            address=request.address,
-            of_headers=request.headers.click_fields,
-        )
 
     def _append(self, clicks: list[bytes]) -> None:
         frames = b"".join(clicks)

@@ -58,6 +58,7 @@ class RedisPipeline(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._unsent: list[bytes] = []
         self._expected: deque[tuple[OnReply, Any, float]] = deque()
+        self._tick_time = 0.0
         self._is_lost = False
 
     def send(self, command: bytes, on_reply: OnReply, key: object) -> None:
@@ -67,8 +68,9 @@ class RedisPipeline(asyncio.Protocol):
         """
         if not self._unsent:
             self._loop.call_soon(self._write)
+            self._tick_time = self._loop.time()
         self._unsent.append(command)
-        self._expected.append((on_reply, key, self._loop.time()))
+        self._expected.append((on_reply, key, self._tick_time))
 
     async def call(self, *words: bytes) -> object:
         """The reply of one command. Raises `RedisDoubtError` where the connection was dropped."""

@@ -14,13 +14,13 @@ What is promised:
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from edge.cache import BoundedCache
 from edge.click_json import link_fields
 from edge.codes import code_key, link_key
 from edge.counters import MAX_LOOKUP_SAMPLES, Counters
+from edge.known_link import KnownLink
 from edge.links import EDGE_FIELDS, EdgeLink
 from edge.redis_address import RedisAddress
 from edge.redis_pipeline import RedisDoubtError, RedisPipeline, encode_command, open_pipeline
@@ -39,28 +39,7 @@ _LINK_PREFIX: Final = b"link:"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class KnownLink:
-    """A link and what is derived from it once: its suffix and code as bytes, its part of the click event."""
-
-    link: EdgeLink
-    suffix: bytes
-    code: bytes
-    click_fields: bytes
-
-
 OnResolved = Callable[[CodeRequest, KnownLink | Decision], None]
-
-
-class _Lookup:
-    """Requests that wait for the same code."""
-
-    __slots__ = ("asked_again", "deadline", "waiting")
-
-    def __init__(self, request: CodeRequest, deadline: float) -> None:
-        self.waiting = [request]
-        self.deadline = deadline
-        self.asked_again = False
 
 
 class Resolver:
@@ -84,8 +63,9 @@ class Resolver:
         self._loop = asyncio.get_running_loop()
         self._numbers: BoundedCache[bytes, int] = BoundedCache(CODES_A_GENERATION)
         self._links: BoundedCache[int, KnownLink] = BoundedCache(LINKS_A_GENERATION)
-        self._lookups: dict[bytes, _Lookup] = {}
+        self._lookups: dict[bytes, CodeRequest] = {}  # by field; the first of those that ask
         self._waiting_for_link: dict[int, list[bytes]] = {}
+        self._asked_again: set[bytes] = set()
         self._pipeline: RedisPipeline | None = None
         self._lost = asyncio.Event()
         self._down_reason: str | None = "not connected to Redis yet"
@@ -104,14 +84,18 @@ class Resolver:
 
     def ask(self, field: bytes, request: CodeRequest) -> None:
         """Look the code up. `on_resolved` is called later, or at once where Redis is known to be down."""
-        lookup = self._lookups.get(field)
-        if lookup is not None:
-            lookup.waiting.append(request)
+        first = self._lookups.get(field)
+        if first is not None:
+            if first.followers is None:
+                first.followers = []
+            first.followers.append(request)
             return
         if self._is_down:
             self._on_resolved(request, UNAVAILABLE)
             return
-        self._lookups[field] = _Lookup(request, self._loop.time() + DEADLINE_S)
+        request.deadline = self._loop.time() + DEADLINE_S
+        request.followers = None
+        self._lookups[field] = request
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
         if self._pipeline is not None:
@@ -171,12 +155,12 @@ class Resolver:
         self._pipeline = pipeline
         self._down_reason = None
         self._is_down = False
-        for field, lookup in tuple(self._lookups.items()):
-            if lookup.asked_again:
+        for field in tuple(self._lookups):
+            if field in self._asked_again:
                 self._resolve(field, UNAVAILABLE)
             else:
-                lookup.asked_again = True
                 self._send(pipeline, field)
+        self._asked_again = set(self._lookups)
         self._on_resolved_all()
         _log.info("connected to Redis")
 
@@ -242,10 +226,11 @@ class Resolver:
             self._resolve(field, known or NOT_FOUND)
 
     def _resolve(self, field: bytes, found: KnownLink | Decision) -> None:
-        lookup = self._lookups.pop(field, None)
-        if lookup is not None:
-            for request in lookup.waiting:
-                self._on_resolved(request, found)
+        first = self._lookups.pop(field, None)
+        if first is not None:
+            self._on_resolved(first, found)
+            for follower in first.followers or ():
+                self._on_resolved(follower, found)
 
     def _refuse(self, reason: str) -> None:
         if not self._is_down:
@@ -259,7 +244,7 @@ class Resolver:
     def _sweep(self) -> None:
         """Refuse those that have waited too long; their look-ups, if sent, still fill the caches."""
         now = self._loop.time()
-        overdue = [field for field, lookup in self._lookups.items() if lookup.deadline <= now]
+        overdue = [field for field, first in self._lookups.items() if first.deadline <= now]
         for field in overdue:
             self._resolve(field, UNAVAILABLE)
         if overdue:

@@ -1,0 +1,19 @@
+"""A link as the edge keeps it in its cache."""
+
+from dataclasses import dataclass
+
+from edge.links import EdgeLink
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLink:
+    """A link with what is derived from it once.
+
+    `suffix` ends with a slash, or is empty. `click_fields` are the click event's fields that come from the
+    link, as JSON without braces.
+    """
+
+    link: EdgeLink
+    suffix: bytes
+    code: bytes
+    click_fields: bytes

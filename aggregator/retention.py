@@ -5,8 +5,13 @@ from typing import Final
 
 from ingest.contract import Warehouse
 
-# The tables that hold clicks, and the column of each that tells when; both are partitioned by its month.
-_TABLES: Final = {"clicks": "ts", "clicks_15m": "start"}
+# The tables that hold clicks, the column of each that tells when, and the cutoff in that column's own type:
+# where a DateTime64 is compared with a DateTime, the engine prunes parts as if there were no milliseconds.
+# Both are partitioned by the column's month.
+_TABLES: Final = {
+    "clicks": ("ts", "fromUnixTimestamp64Milli({cutoff:Int64} * 1000, 'UTC')"),
+    "clicks_15m": ("start", "toDateTime({cutoff:Int64}, 'UTC')"),
+}
 
 
 def expire_clicks(warehouse: Warehouse, retention_days: int, now: datetime) -> int:
@@ -19,9 +24,9 @@ def expire_clicks(warehouse: Warehouse, retention_days: int, now: datetime) -> i
     cutoff_month = cutoff.year * 100 + cutoff.month
     parameters = {"cutoff": int(cutoff.timestamp())}
     dropped = 0
-    for table, column in _TABLES.items():
+    for table, (column, at_cutoff) in _TABLES.items():
         # S608: the names put into these statements are our own.
-        older = f"{column} < toDateTime({{cutoff:Int64}}, 'UTC')"
+        older = f"{column} < {at_cutoff}"
         months = warehouse.query(f"SELECT DISTINCT toYYYYMM({column}) FROM {table} WHERE {older}", parameters)  # noqa: S608
         if table == "clicks" and months:
             clicks = f"SELECT source, seq, now64(3) FROM clicks WHERE {older}"  # noqa: S608

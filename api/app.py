@@ -47,7 +47,9 @@ def build_app(
         redirect_slashes=False,
     )
     catalogue = Catalogue(warehouse)
-    link_service = Links(settings=settings, link_store=link_store, outbox=outbox, clock=clock)
+    link_service = Links(
+        settings=settings, link_store=link_store, catalogue=catalogue, outbox=outbox, clock=clock
+    )
     app.state.services = Services(
         links=link_service,
         recipients=Recipients(

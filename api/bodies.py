@@ -70,13 +70,13 @@ async def read_body(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
     return b"".join(chunks)
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes, what: str = "body") -> Any:
     """The value. NaN, lone surrogates, what is no UTF-8 and endless nesting are refused. Raises a 400."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise ProblemError(
-            MALFORMED_BODY, f"The body breaks at line {error.lineno}, column {error.colno}: {error.msg}"
+            MALFORMED_BODY, f"The {what} breaks at line {error.lineno}, column {error.colno}: {error.msg}"
         ) from None
 
 

@@ -6,13 +6,16 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
 from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from api.errors import PROBLEM_SCHEMA, ProblemModel
+from api.errors import ProblemDocument
+from api.models import NewRecipients
 
 ASSETS_PATH: Final = "/docs/assets"
 OPENAPI_PATH: Final = "/openapi.json"
+_REF_TEMPLATE: Final = "#/components/schemas/{model}"
 
 router = APIRouter(include_in_schema=False)
 
@@ -53,6 +56,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schemas = document["components"]["schemas"]
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
-        schemas[PROBLEM_SCHEMA] = ProblemModel.model_json_schema()
+        _, ours = models_json_schema(
+            [(ProblemDocument, "serialization"), (NewRecipients, "validation")], ref_template=_REF_TEMPLATE
+        )
+        schemas.update(ours["$defs"])
         app.openapi_schema = document
     return app.openapi_schema

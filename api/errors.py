@@ -28,8 +28,6 @@ from api.problems import (
 from edge.contract import LinkStoreUnavailableError
 from ingest.contract import CursorError, OutboxUnavailableError, WarehouseUnavailableError
 
-PROBLEM_SCHEMA: Final = "Problem"
-
 log = logging.getLogger(__name__)
 
 _DOWN: Final = {
@@ -39,7 +37,7 @@ _DOWN: Final = {
 }
 
 
-class ProblemModel(BaseModel):
+class ProblemDocument(BaseModel):
     """RFC 9457 problem, as the OpenAPI document shows it."""
 
     type: str = Field(examples=["/problems/invalid-body"])
@@ -59,7 +57,7 @@ def document_problems(*types: ProblemType) -> dict[int | str, dict[str, Any]]:
     responses: dict[int | str, dict[str, Any]] = {}
     for type_ in types:
         content = {
-            "schema": {"$ref": f"#/components/schemas/{PROBLEM_SCHEMA}"},
+            "schema": {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"},
             "example": Problem(type_, "What is wrong and what to do.").to_dict(),
         }
         responses[type_.status] = {"description": type_.title, "content": {MEDIA_TYPE: content}}
@@ -82,12 +80,18 @@ async def _on_http_exception(request: Request, error: HTTPException) -> Response
     if error.status_code == 404:
         problem = Problem(NOT_FOUND, "There is nothing at this path; /docs lists what there is.")
     elif error.status_code == 405:
-        problem = Problem(
-            METHOD_NOT_ALLOWED, "See the Allow header for what this path takes.", headers=error.headers or {}
-        )
+        allowed = _methods_at(request)
+        problem = Problem(METHOD_NOT_ALLOWED, f"This path takes {allowed}.", headers={"Allow": allowed})
     else:
         problem = Problem(MALFORMED_REQUEST, "The request could not be read.")
     return problem.to_response(request.url.path)
+
+
+def _methods_at(request: Request) -> str:
+    """All methods of the path that was asked for; a route knows its own only."""
+    path = getattr(request.scope.get("route"), "path", None)
+    operations = request.app.openapi()["paths"].get(path, {"get": {}})
+    return ", ".join(sorted(method.upper() for method in operations))
 
 
 async def _on_validation_error(request: Request, error: RequestValidationError) -> Response:

@@ -18,9 +18,11 @@ from api.problems import (
     pointer_to,
     unavailable,
 )
+from api.rebuild import needs_rebuild
 from api.urls import points_to
-from edge.contract import LinkStore, Settings, generate
+from edge.contract import LinkStore, LinkStoreUnavailableError, Settings, generate
 from ingest.contract import (
+    Catalogue,
     CodeTakenError,
     LinkDeleted,
     LinkDocument,
@@ -39,9 +41,18 @@ Clock = Callable[[], int]
 class Links:
     """The links of all tenants. Changes to one link are made one after the other."""
 
-    def __init__(self, *, settings: Settings, link_store: LinkStore, outbox: Outbox, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        link_store: LinkStore,
+        catalogue: Catalogue,
+        outbox: Outbox,
+        clock: Clock,
+    ) -> None:
         self._domains = (settings.default_domain,)
         self._link_store = link_store
+        self._catalogue = catalogue
         self._outbox = outbox
         self._clock = clock
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
@@ -57,6 +68,8 @@ class Links:
     async def read(self, tenant: str, link_id: str) -> LinkDocument:
         """Raises a 404 where the tenant has no such link."""
         stored = await self._link_store.get_document(link_id)
+        if stored is None:
+            await self._require_filled()
         link = None if stored is None else LinkDocument.from_json(stored[1])
         if link is None or link.tenant != tenant:
             raise not_found("link")
@@ -67,6 +80,7 @@ class Links:
         self._check(new)
         domain = self._choose_domain(new.domain)
         await self._outbox.settle()
+        await self._require_filled()
         for _ in range(MAX_DRAWS):
             code = new.code or generate()
             if await self._link_store.resolve("", code) is None:
@@ -105,6 +119,11 @@ class Links:
             await self._outbox.publish(
                 LinkDeleted(new_event_id(), self._clock(), tenant, link.number, link.id)
             )
+
+    async def _require_filled(self) -> None:
+        """An emptied Redis says "no such link" and gives numbers anew: wait until it is rebuilt."""
+        if await needs_rebuild(self._link_store, self._catalogue):
+            raise LinkStoreUnavailableError("Redis was emptied and is being filled again")
 
     def _check(self, fields: NewLink | LinkPatch) -> None:
         """What the models can't know: the time, and our own domains."""

@@ -17,6 +17,11 @@ Item = TypeVar("Item")
 log = logging.getLogger(__name__)
 
 
+async def needs_rebuild(link_store: LinkStore, catalogue: Catalogue) -> bool:
+    """Whether Redis was emptied: it never numbered a link, but the catalogue has some."""
+    return await link_store.is_empty() and await asyncio.to_thread(catalogue.highest_number) > 0
+
+
 async def rebuild_link_store(
     link_store: LinkStore, catalogue: Catalogue, domain_tags: Mapping[str, str]
 ) -> int:
@@ -25,11 +30,9 @@ async def rebuild_link_store(
     The highest number goes last, so that a rebuild which died half-way begins again at the next start.
     Raises `LinkStoreUnavailableError`, `WarehouseUnavailableError`.
     """
-    if not await link_store.is_empty():
+    if not await needs_rebuild(link_store, catalogue):
         return 0
     highest = await asyncio.to_thread(catalogue.highest_number)
-    if highest == 0:
-        return 0
     log.warning("Redis is empty while the catalogue has links: rebuilding it")
     tag_of_link: dict[int, str] = {}
     count = 0

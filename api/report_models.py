@@ -52,8 +52,12 @@ class Counts(BaseModel):
     automated_clicks: int
 
 
-class Bucket(Counts):
+class _Start(BaseModel):
     start: datetime = Field(description="With the offset that the time zone has then")
+
+
+class Bucket(Counts, _Start):
+    """Counts from `start` to the next bucket's."""
 
 
 class Share(BaseModel):

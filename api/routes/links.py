@@ -89,7 +89,7 @@ async def change_link(patch: LinkPatch, link_id: LinkId, tenant: Tenant, service
     return (await _with_counts(services, tenant, [link]))[0]
 
 
-@router.delete("/{link_id}", status_code=204, responses=document_problems(NOT_FOUND))
+@router.delete("/{link_id}", status_code=204, response_class=Response, responses=document_problems(NOT_FOUND))
 async def delete_link(link_id: LinkId, tenant: Tenant, services: ServicesOf) -> None:
     """Stop the redirect at once and erase the link's analytics for good. Its code is never given again."""
     await services.links.delete(tenant, link_id)

@@ -48,9 +48,7 @@ _REQUEST_BODY: Final = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {
-                "schema": NewRecipients.model_json_schema(ref_template="#/components/schemas/{model}")
-            },
+            "application/json": {"schema": {"$ref": "#/components/schemas/NewRecipients"}},
             NDJSON_TYPES[0]: {
                 "schema": {"type": "string", "description": "A recipient a line"},
                 "example": _LINE_EXAMPLE,
@@ -147,7 +145,7 @@ async def _mint(
 def _read_line(line: Line) -> NewRecipient:
     if line.value is None:
         raise ProblemError(BODY_TOO_LARGE, f"A line has at most {MAX_LINE_BYTES:,} bytes.")
-    one: NewRecipient = _validate(_ONE, parse_json(line.value))
+    one: NewRecipient = _validate(_ONE, parse_json(line.value, "JSON of this line"))
     return one
 
 

@@ -43,7 +43,7 @@ class RunningApi:
             warehouse=self.warehouse,
             outbox=self.outbox,
             metrics=Metrics(self.registry),
-            clock=lambda: self.clock_ms(),
+            clock=lambda: self.clock_ms(),  # noqa: PLW0108 - tests set another one later
         )
         listener = listen("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"

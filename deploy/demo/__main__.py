@@ -4,6 +4,7 @@ Ends with 0 when every number agrees and clicks reach the reports in time, else 
 """
 
 import asyncio
+import logging
 import random
 import sys
 from pathlib import Path
@@ -37,6 +38,7 @@ _EXPECTED_ERRORS: Final = (
 
 
 def main() -> int:
+    logging.basicConfig(level=logging.ERROR)  # the worker that runs in here needn't tell when it is stopped
     console = Console()
     try:
         system = find(load())

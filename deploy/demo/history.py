@@ -82,7 +82,7 @@ async def _make_links(admin: Admin, plans: Sequence[LinkPlan], progress: Progres
     links = []
     for number, plan in enumerate(plans):
         link = await admin.make_link(plan.body)
-        # Numbers of the kind that is kept free for films and examples.
+        # Made up, with the area code of fiction.
         recipients = [f"+1555{number}{index:06d}" for index in range(plan.recipients)]
         links.append(MadeLink(plan, link["id"], link["short_url"], await admin.mint(link["id"], recipients)))
         progress.advance(task, 1 + plan.recipients)

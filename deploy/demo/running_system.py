@@ -16,7 +16,7 @@ class NotRunningError(Exception):
 class RunningSystem:
     """What the demo needs of it.
 
-    `settings` are those that its programs got; `city_folder` holds the databases by which it locates addresses.
+    `settings` are those that its programs got; by the databases in `city_folder` it locates addresses.
     """
 
     settings: Settings

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from rich.console import Console
@@ -12,49 +13,60 @@ from rich.table import Table
 from deploy.demo import tally
 from deploy.demo.admin import Admin
 from deploy.demo.history import History
-from deploy.demo.tally import Difference, Numbers
+from deploy.demo.tally import Numbers
 
 _ARRIVE_WITHIN_S: Final = 60.0
 _POLL_S: Final = 0.1
 _DIFFERENCES_SHOWN: Final = 40
-_WHATS: Final = ("totals", "day", *tally.DIMENSIONS)
+_KEYS_SHOWN: Final = 5
+_TOTAL: Final = ("totals", "", "total_clicks")
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The same report twice: by the demo's own count, and as the API gave it."""
+
+    name: str
+    expected: Numbers
+    reported: Numbers
+
+    @property
+    def size(self) -> int:
+        return len(self.expected.keys() | self.reported.keys())
 
 
 async def verify(admin: Admin, history: History, console: Console) -> bool:
-    """Whether every number of every report is the demo's own; prints a table and what differs."""
+    """Whether every number of every report is the demo's own; prints tables and what differs."""
     await _wait_for_all(admin, history, console)
-    table = Table("Report on", "Clicks", *(f"{what}: numbers" for what in _WHATS), "Differences")
-    differing: list[tuple[str, Difference]] = []
-    compared = 0
-    for name, expected, reported in await _both_sides(admin, history):
-        found = tally.compare(expected, reported)
-        differing += [(name, difference) for difference in found]
-        compared += len(expected.keys() | reported.keys())
-        table.add_row(name, *_cells(expected, reported), str(len(found)))
-    console.print(table)
-    for name, each in differing[:_DIFFERENCES_SHOWN]:
-        where = " ".join(filter(None, (each.what, each.key, each.count)))
-        console.print(f"  {name}, {where}: sent {each.expected:,}, reported {each.reported:,}", markup=False)
-    if differing:
-        console.print(f"[bold red]{len(differing):,} of {compared:,} numbers differ.[/bold red]")
-    else:
+    reports = await _reports(admin, history)
+    differences = [
+        (each.name, found) for each in reports for found in tally.compare(each.expected, each.reported)
+    ]
+    console.print(_overview(reports), _breakdowns(reports[-1]))
+    for name, found in differences[:_DIFFERENCES_SHOWN]:
+        where = " ".join(filter(None, (found.what, found.key, found.count)))
         console.print(
-            f"[bold green]All {compared:,} numbers of the reports are those of the demo.[/bold green]"
+            f"  {name}, {where}: sent {found.expected:,}, reported {found.reported:,}", markup=False
         )
-    return not differing
+    compared = sum(each.size for each in reports)
+    if differences:
+        console.print(f"[bold red]{len(differences):,} of {compared:,} numbers differ.[/]")
+    else:
+        console.print(f"[bold green]All {compared:,} numbers of the reports are those of the demo.[/]")
+    return not differences
 
 
-async def _both_sides(admin: Admin, history: History) -> Sequence[tuple[str, Numbers, Numbers]]:
-    """Of each report: its name, the demo's numbers and the report's."""
+async def _reports(admin: Admin, history: History) -> Sequence[Sides]:
+    """Of each link, and last of the whole tenant what came to it."""
     plans = [link.plan for link in history.links]
     sides = []
     for number, link in enumerate(history.links):
         expected = tally.expect(plans, (click for click in history.clicks if click.link == number))
         report = await admin.stats(link.id, history.since, history.until, tally.DIMENSIONS)
-        sides.append((str(link.plan.body["name"]), expected, tally.read(report)))
+        sides.append(Sides(str(link.plan.body["name"]), expected, tally.read(report)))
     tenant = tally.read(await admin.stats(None, history.since, history.until, tally.DIMENSIONS))
     came = tally.subtract(tally.additive(tenant), tally.additive(history.before))
-    return [*sides, ("all links, what came", tally.additive(tally.expect(plans, history.clicks)), came)]
+    return [*sides, Sides("All links", tally.additive(tally.expect(plans, history.clicks)), came)]
 
 
 async def _wait_for_all(admin: Admin, history: History, console: Console) -> None:
@@ -70,8 +82,38 @@ async def _wait_for_all(admin: Admin, history: History, console: Console) -> Non
                 await asyncio.sleep(_POLL_S)
 
 
-def _cells(expected: Numbers, reported: Numbers) -> list[str]:
-    total = ("totals", "", "total_clicks")
-    sent, stored = expected.get(total, 0), reported.get(total, 0)
-    sizes = Counter(what for what, _, _ in expected.keys() | reported.keys())
-    return [f"{sent:,} sent, {stored:,} reported", *(f"{sizes[what]:,}" for what in _WHATS)]
+def _overview(reports: Sequence[Sides]) -> Table:
+    """A row for each report: its clicks on both sides, and how much else was compared."""
+    table = Table("Report on", title="Clicks, and how many of what was compared")
+    for column in (
+        "Sent",
+        "Reported",
+        "Days",
+        "Countries",
+        "Systems",
+        "Verdicts",
+        "Routes",
+        "Numbers",
+        "Differ",
+    ):
+        table.add_column(column, justify="right")
+    for each in reports:
+        keys = Counter(what for what, _ in {name[:2] for name in each.expected.keys() | each.reported.keys()})
+        sizes = (*(keys[what] for what in ("day", *tally.DIMENSIONS)), each.size)
+        found = len(tally.compare(each.expected, each.reported))
+        table.add_row(each.name, *_both(each, _TOTAL), *(f"{size:,}" for size in (*sizes, found)))
+    return table
+
+
+def _breakdowns(report: Sides) -> Table:
+    """Of each dimension the keys with the most clicks."""
+    table = Table("By", "", "Sent", "Reported", title=f"{report.name}: the largest of each breakdown")
+    for dimension in tally.DIMENSIONS:
+        clicks = {name: count for name, count in report.expected.items() if name[0] == dimension}
+        for name in sorted(clicks, key=lambda each: -clicks[each])[:_KEYS_SHOWN]:
+            table.add_row(dimension, name[1], *_both(report, name))
+    return table
+
+
+def _both(report: Sides, name: tuple[str, str, str]) -> tuple[str, str]:
+    return f"{report.expected.get(name, 0):,}", f"{report.reported.get(name, 0):,}"

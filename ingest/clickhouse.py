@@ -1,6 +1,6 @@
 """The warehouse as a ClickHouse server or cluster over HTTP."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import clickhouse_connect
@@ -9,6 +9,9 @@ from ingest.clickhouse_session import ClickHouseSession, mapped_errors
 
 if TYPE_CHECKING:
     from ingest.warehouse import Warehouse
+
+CONNECT_TIMEOUT_S: Final = 5
+ANSWER_TIMEOUT_S: Final = 60
 
 
 class ClickHouseWarehouse(ClickHouseSession):
@@ -25,6 +28,8 @@ class ClickHouseWarehouse(ClickHouseSession):
                 tz_mode="aware",
                 # Without a session, statements of many threads may run at once.
                 autogenerate_session_id=False,
+                connect_timeout=CONNECT_TIMEOUT_S,
+                send_receive_timeout=ANSWER_TIMEOUT_S,
             )
         super().__init__(client, database)
 

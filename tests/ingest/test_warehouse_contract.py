@@ -14,6 +14,7 @@ import pytest
 
 from ingest.contract import Warehouse, WarehouseError, WarehouseUnavailableError, open_warehouse
 from ingest.deduplication import verify_deduplication
+from tests.fixtures.warehouse import clickhouse_server
 
 ODD_STRINGS = [
     "",
@@ -206,6 +207,27 @@ def test_a_closed_warehouse_is_unavailable(open_chdb: Callable[[], Warehouse]) -
 def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(WarehouseUnavailableError):
         open_warehouse("http://127.0.0.1:1", folder=tmp_path)
+
+
+def test_a_server_that_dies_is_unavailable(tmp_path: Path) -> None:
+    with clickhouse_server(tmp_path) as (url, server):
+        warehouse = open_warehouse(url, folder=tmp_path)
+        warehouse.command("CREATE TABLE numbers (n UInt64) ENGINE = MergeTree ORDER BY n")
+        stream = warehouse.stream("SELECT number FROM numbers(100000000)")
+        next(stream)
+        server.kill()
+        server.wait()
+        statements: list[Callable[[], object]] = [
+            lambda: warehouse.query("SELECT 1"),
+            lambda: warehouse.command("SELECT 1"),
+            lambda: warehouse.insert("numbers", {"n": [1]}, token="a"),
+            lambda: list(warehouse.stream("SELECT 1")),
+            lambda: list(stream),
+        ]
+        for statement in statements:
+            with pytest.raises(WarehouseUnavailableError):
+                statement()
+        warehouse.close()
 
 
 HOLDER = """

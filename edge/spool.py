@@ -142,6 +142,7 @@ class SpoolWriter:
         self._retired: deque[int] = deque()  # segments that were rolled over, not yet synced and closed
         self._end = self._synced_end = 0
         self._fd = self._open_segment()
+        _sync_folder(self._folder)
         self._roll_at = segment_bytes  # an append that finds the end at or above this rolls over first
 
     def append(self, frames: bytes) -> None:
@@ -165,13 +166,12 @@ class SpoolWriter:
     def sync(self) -> None:
         """Make everything appended so far survive a power cut. Blocks; for a timer's thread."""
         end = self._end
-        rolled = bool(self._retired)
+        os.fdatasync(self._fd)  # first: if an append rolls it over meanwhile, it is among the retired below
+        if self._retired:
+            _sync_folder(self._folder)
         while self._retired:
             os.fdatasync(self._retired[0])
             os.close(self._retired.popleft())
-        os.fdatasync(self._fd)
-        if rolled:
-            _sync_folder(self._folder)
         self._synced_end = end
 
     def close(self) -> None:

@@ -54,6 +54,8 @@ class Lane:
         self.answers: Final = answers
         self.domains: Final = domains
         self.connections: Final[set[LaneHandler]] = set()
+        self.keep_alive_until = asyncio.get_running_loop().time() + KEEP_ALIVE_S
+        """Loop time to which a request that comes now keeps its connection alive."""
         self._trusted_proxies = trusted_proxies
         self._remembered: BoundedCache[bytes, RequestHeaders] = BoundedCache(BLOCKS_A_GENERATION)
         self.remembered: Final = self._remembered.get
@@ -69,8 +71,9 @@ class Lane:
     def client_address(self, peer: str, forwarded_for: str) -> bytes:
         return client_address(peer, forwarded_for, self._trusted_proxies).encode()
 
-    def close_stalled(self, now: float) -> None:
-        """Close what has been stalled for `STALL_S`. Call it each second; `now` is the loop's time."""
+    def tick(self, now: float) -> None:
+        """Close what has been stalled for `STALL_S`. Called each second; `now` is the loop's time."""
+        self.keep_alive_until = now + KEEP_ALIVE_S
         for connection in tuple(self.connections):
             connection.close_if_stalled(now)
 
@@ -188,18 +191,20 @@ class LaneHandler(RequestHandler):
         line = _REQUEST_LINE.match(data)
         if line is None or self._close or self._force_close:
             return False
-        start = line.end()
-        end = data.find(_HEAD_END, start) + len(_HEAD_END)
-        if not start < end <= MAX_HEAD_BYTES:
-            return False
-        block = data[start:end]
         lane = self._lane
-        headers = lane.remembered(block) or lane.read_block(block)
+        block, rest = data[line.end() :], b""
+        headers = lane.remembered(block) if len(data) <= REMEMBERED_BLOCK_BYTES else None
         if headers is None:
-            return False
-        self._next_keepalive_close_time = self._loop.time() + KEEP_ALIVE_S
+            end = block.find(_HEAD_END) + len(_HEAD_END)
+            if not len(_HEAD_END) <= end <= MAX_HEAD_BYTES:
+                return False
+            block, rest = block[:end], block[end:]
+            headers = lane.remembered(block) or lane.read_block(block)
+            if headers is None:
+                return False
+        self._next_keepalive_close_time = lane.keep_alive_until
         self._is_busy = True
-        self._held = data[end:]
+        self._held = rest
         self.suffix, self.code, self.query = line.groups(b"")
         self.headers = headers
         self.address = (

@@ -121,7 +121,7 @@ async def _sweep_each_second(
     drained: asyncio.Event, lane: Lane, metrics: EdgeMetrics, counters: Counters, spool: SpoolWriter
 ) -> None:
     while not await _is_set_within(drained, SWEEP_S):
-        lane.close_stalled(asyncio.get_running_loop().time())
+        lane.tick(asyncio.get_running_loop().time())
         metrics.publish(counters, spool.unsynced_bytes)
 
 

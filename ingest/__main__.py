@@ -1,4 +1,4 @@
-"""`python -m ingest`: consume until SIGTERM or SIGINT. It waits for the tables, which the aggregator makes."""
+"""`python -m ingest`: consume until SIGTERM or SIGINT. It waits until the aggregator has made the tables."""
 
 import asyncio
 import logging

@@ -2,7 +2,6 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import _CacheInfo
 from itertools import pairwise
 from typing import Final
 
@@ -25,7 +24,7 @@ class IngestMetrics:
         registry: CollectorRegistry,
         *,
         lag_bytes: Callable[[], int],
-        caches: Callable[[], Mapping[str, _CacheInfo]],
+        cache_uses: Callable[[], Mapping[str, tuple[int, int]]],
     ) -> None:
         # Events read from the source, be they good or dead letters.
         self.consumed = Counter("smartlinks_ingest_consumed", "Events read", registry=registry)
@@ -59,7 +58,7 @@ class IngestMetrics:
         registry.register(self.delays)
         lag = Gauge("smartlinks_ingest_lag_bytes", "Spooled and not yet stored", registry=registry)
         lag.set_function(lag_bytes)
-        registry.register(CacheCollector(caches))
+        registry.register(CacheCollector(cache_uses))
 
 
 class DelayHistogram(Collector):
@@ -88,15 +87,15 @@ class DelayHistogram(Collector):
 class CacheCollector(Collector):
     """Hits and misses of the enrichment's caches, read when scraped."""
 
-    def __init__(self, caches: Callable[[], Mapping[str, _CacheInfo]]) -> None:
-        self._caches = caches
+    def __init__(self, cache_uses: Callable[[], Mapping[str, tuple[int, int]]]) -> None:
+        self._cache_uses = cache_uses
 
     def collect(self) -> Iterator[Metric]:
         hits = CounterMetricFamily("smartlinks_ingest_cache_hits", "Cache hits", labels=["cache"])
         misses = CounterMetricFamily("smartlinks_ingest_cache_misses", "Cache misses", labels=["cache"])
-        for name, info in self._caches().items():
-            hits.add_metric([name], info.hits)
-            misses.add_metric([name], info.misses)
+        for name, (hit, missed) in self._cache_uses().items():
+            hits.add_metric([name], hit)
+            misses.add_metric([name], missed)
         yield hits
         yield misses
 

@@ -7,8 +7,9 @@ address is of a network that no database can know. Coordinates are 0.0 then.
 import ipaddress
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import _CacheInfo, lru_cache
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -50,12 +51,22 @@ _PRIVATE_NETWORKS: Final = tuple(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One open file. `kind` is what its maker calls it; `ip_version` 4 knows no IPv6 addresses."""
+
+    path: Path
+    kind: str
+    ip_version: int
+    reader: maxminddb.Reader
+
+
 class Geo:
     """The databases at a path: one `*.mmdb` file, or a folder of them. None: no database.
 
     Files that change are read again, looked at every 10 s at the most by `refresh`. One that can't be read is
-    passed over with a warning; the others go on. Where several know an address, a city database comes before
-    others, then the file's name decides.
+    passed over with a warning until it changes; the others go on. Where several know an address, a city
+    database comes before others, then the file's name decides.
     """
 
     def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -63,7 +74,7 @@ class Geo:
         self._clock = clock
         self._checked_s = clock()
         self._seen = _stamps(path)
-        self._readers = _open_readers(self._seen)
+        self._databases = _open(self._seen)
         self._locate = lru_cache(CACHE_SIZE)(self._look_up)
 
     def locate(self, address: str) -> Place:
@@ -78,16 +89,17 @@ class Geo:
         stamps = _stamps(self._path)
         if stamps != self._seen:
             self._seen = stamps
-            self._readers = _open_readers(stamps)
+            self._databases = _open(stamps)
             self._locate.cache_clear()
 
-    def cache_info(self) -> _CacheInfo:
-        return self._locate.cache_info()
+    def cache_use(self) -> tuple[int, int]:
+        """Hits and misses so far."""
+        return self._locate.cache_info()[:2]
 
     @property
-    def database_names(self) -> list[str]:
-        """The types of the databases in use, as their makers call them."""
-        return [reader.metadata().database_type for reader in self._readers]
+    def database_kinds(self) -> list[str]:
+        """The databases in use, as their makers call them."""
+        return [database.kind for database in self._databases]
 
     def _look_up(self, address: str) -> Place:
         try:
@@ -98,10 +110,15 @@ class Geo:
             ip = ip.ipv4_mapped
         if any(ip in network for network in _PRIVATE_NETWORKS):
             return PRIVATE
-        for reader in self._readers:
-            if ip.version == 6 and reader.metadata().ip_version == 4:
+        for database in self._databases:
+            if ip.version > database.ip_version:
                 continue
-            place = _place(reader.get(ip))
+            try:
+                place = _place(database.reader.get(ip))
+            except (maxminddb.InvalidDatabaseError, ValueError) as error:
+                _log.warning("city database %s is damaged: %s", database.path, error)
+                self._databases = [other for other in self._databases if other is not database]
+                continue
             if place is not None:
                 return place
         return UNKNOWN
@@ -119,14 +136,17 @@ def _stamps(path: Path | None) -> dict[Path, tuple[int, int]]:
         return {}
 
 
-def _open_readers(files: Mapping[Path, object]) -> Sequence[maxminddb.Reader]:
-    readers = []
+def _open(files: Iterable[Path]) -> list[Database]:
+    databases = []
     for file in files:
         try:
-            readers.append(maxminddb.open_database(file, maxminddb.MODE_MMAP_EXT))
+            reader = maxminddb.open_database(file, maxminddb.MODE_MMAP_EXT)
         except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
             _log.warning("city database %s can't be read: %s", file, error)
-    return sorted(readers, key=lambda reader: "city" not in reader.metadata().database_type.lower())
+            continue
+        metadata = reader.metadata()
+        databases.append(Database(file, metadata.database_type, metadata.ip_version, reader))
+    return sorted(databases, key=lambda database: "city" not in database.kind.lower())
 
 
 def _place(record: Any) -> Place | None:
@@ -141,11 +161,9 @@ def _place(record: Any) -> Place | None:
             record.get("latitude"),
             record.get("longitude"),
         )
-    country = _within(record, "country", "iso_code")
-    subdivisions = record.get("subdivisions") or [None]
     return _of(
-        country,
-        _within(subdivisions[0], "names", "en"),
+        _within(record, "country", "iso_code"),
+        _within(record, "subdivisions", 0, "names", "en"),
         _within(record, "city", "names", "en"),
         _within(record, "location", "latitude"),
         _within(record, "location", "longitude"),
@@ -153,12 +171,24 @@ def _place(record: Any) -> Place | None:
 
 
 def _of(country: Any, region: Any, city: Any, latitude: Any, longitude: Any) -> Place | None:
-    if not country:
+    if not isinstance(country, str) or not country:
         return None
-    return Place(country, region or "Unknown", city or "Unknown", latitude or 0.0, longitude or 0.0)
+    return Place(country, _name(region), _name(city), _degrees(latitude), _degrees(longitude))
 
 
-def _within(record: Any, *path: str) -> Any:
-    for name in path:
-        record = record.get(name) if isinstance(record, dict) else None
+def _name(value: Any) -> str:
+    return value if isinstance(value, str) and value else "Unknown"
+
+
+def _degrees(value: Any) -> float:
+    return float(value) if isinstance(value, float | int) else 0.0
+
+
+def _within(record: Any, *path: str | int) -> Any:
+    """The value at a path of keys and indexes; None where it doesn't lead that far."""
+    for step in path:
+        try:
+            record = record[step]
+        except (KeyError, IndexError, TypeError):
+            return None
     return record

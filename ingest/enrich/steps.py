@@ -6,7 +6,7 @@ Working by columns and by batch is what the warehouse wants, and lets a step be 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import _CacheInfo, lru_cache
+from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
@@ -57,7 +57,10 @@ class Step:
 
 
 class Enrichment:
-    """All steps, with what they need: parsers, databases, the visitor key, and bounded caches."""
+    """All steps, with what they need: parsers, databases, the visitor key, and bounded caches.
+
+    `columns` is for one thread at a time.
+    """
 
     def __init__(self, *, geo: Geo, visitor_ids: VisitorIds) -> None:
         self._agents = lru_cache(USER_AGENT_CACHE_SIZE)(UserAgents())
@@ -92,12 +95,12 @@ class Enrichment:
                 timed(step.name, time.perf_counter() - began_s)
         return {name: filled[name] for name in CLICK_COLUMNS}
 
-    def caches(self) -> Mapping[str, _CacheInfo]:
-        """Hits, misses and size of each cache, by its step's name."""
+    def cache_uses(self) -> Mapping[str, tuple[int, int]]:
+        """Hits and misses of each cache so far, by its step's name. Any thread may ask."""
         return {
-            "user_agent": self._agents.cache_info(),
-            "geo": self._geo.cache_info(),
-            "verdict": self._judge.cache_info(),
+            "user_agent": self._agents.cache_info()[:2],
+            "geo": self._geo.cache_use(),
+            "verdict": self._judge.cache_use(),
         }
 
     def _parse_user_agents(self, clicks: Sequence[Click]) -> Iterable[Column]:

@@ -5,7 +5,7 @@ their literals first: under 2 microseconds a user agent, where walking them in P
 """
 
 from collections.abc import Mapping, Sequence
-from functools import _CacheInfo, lru_cache
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from ua_parser_rs import UserAgentExtractor
@@ -46,8 +46,9 @@ class Judge:
                 return self._judgements[at]
         return self._judgements[by_agent]
 
-    def cache_info(self) -> _CacheInfo:
-        return self._first_agent_rule.cache_info()
+    def cache_use(self) -> tuple[int, int]:
+        """Hits and misses so far."""
+        return self._first_agent_rule.cache_info()[:2]
 
     def _match_agent(self, user_agent: str) -> int:
         """The index of the first rule for this user agent; the last rule's where none matches."""

@@ -98,7 +98,7 @@ async def _ingest(data_dir: Path, warehouse: Warehouse, reaper: Reaper) -> None:
     enrichment = open_enrichment(data_dir=data_dir, geoip_path=None)
     spool = data_dir / "spool" / "clicks"
     source = MortalSource(open_source(None, spool), reaper)
-    metrics = IngestMetrics(CollectorRegistry(), lag_bytes=source.lag_bytes, caches=enrichment.caches)
+    metrics = IngestMetrics(CollectorRegistry(), lag_bytes=source.lag_bytes, cache_uses=enrichment.cache_uses)
     dead_letters = DeadLetters(data_dir / "spool" / "clicks-dlq")
     mortal: Any = MortalWarehouse(warehouse, reaper)
     stop = asyncio.Event()

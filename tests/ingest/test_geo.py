@@ -45,7 +45,7 @@ def test_nested_records_of_one_file_with_both_families(tmp_path: Path) -> None:
     geo = Geo(file)
     assert geo.locate("81.2.69.142") == BERLIN
     assert geo.locate("2a00::1") == BERLIN
-    assert geo.database_names == ["GeoLite2-City"]
+    assert geo.database_kinds == ["GeoLite2-City"]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,34 @@ def test_a_city_database_comes_before_others_and_files_of_another_kind_are_passe
     write_mmdb(tmp_path / "c.mmdb", {network: FLAT}, ip_version=4, kind="City")
     (tmp_path / "d.mmdb").write_bytes(b"no database")
     assert Geo(tmp_path).locate("81.2.69.142") == LONDON
+
+
+def test_records_of_an_unknown_layout_are_no_place(tmp_path: Path) -> None:
+    odd = {
+        "81.2.69.0/28": {"country": "GB"},
+        "81.2.69.16/28": {"country": {"iso_code": 5.0}},
+        "81.2.69.32/28": {"country_code": "GB", "state1": 1.0, "city": [], "latitude": "51", "longitude": {}},
+        "81.2.69.48/28": {"country": {"iso_code": "DE"}, "subdivisions": {}, "city": "x", "location": []},
+    }
+    write_mmdb(tmp_path / "odd.mmdb", odd, ip_version=4)
+    geo = Geo(tmp_path)
+    assert [geo.locate(f"81.2.69.{last}") for last in (1, 17)] == [UNKNOWN, UNKNOWN]
+    assert [geo.locate(f"81.2.69.{last}") for last in (33, 49)] == [
+        Place("GB", "Unknown", "Unknown", 0.0, 0.0),
+        Place("DE", "Unknown", "Unknown", 0.0, 0.0),
+    ]
+
+
+def test_a_damaged_database_is_dropped_and_the_others_go_on(tmp_path: Path) -> None:
+    network = "81.2.69.0/24"
+    write_mmdb(tmp_path / "a.mmdb", {network: FLAT}, ip_version=4)
+    content = (tmp_path / "a.mmdb").read_bytes()
+    (tmp_path / "a.mmdb").write_bytes(content.replace(b"London", b"\xff\xff\xff\xff\xff\xff"))
+    write_mmdb(tmp_path / "b.mmdb", {network: NESTED}, ip_version=4)
+    geo = Geo(tmp_path)
+    assert len(geo.database_kinds) == 2
+    assert geo.locate("81.2.69.142") == BERLIN
+    assert len(geo.database_kinds) == 1
 
 
 @pytest.mark.parametrize(

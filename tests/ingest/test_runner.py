@@ -36,7 +36,9 @@ class Ingest:
         self.registry = CollectorRegistry()
         self.source = open_source(None, data_dir / "spool" / "clicks")
         self.dlq = data_dir / "spool" / "clicks-dlq"
-        metrics = IngestMetrics(self.registry, lag_bytes=self.source.lag_bytes, caches=enrichment.caches)
+        metrics = IngestMetrics(
+            self.registry, lag_bytes=self.source.lag_bytes, cache_uses=enrichment.cache_uses
+        )
         self.runner = Runner(
             self.source, warehouse, enrichment, DeadLetters(self.dlq), metrics, max_rows=max_rows
         )

@@ -4,7 +4,7 @@ import time
 
 from fastapi import FastAPI
 
-from api.auth import Authentication, ServiceKeys
+from api.auth import SECURITY, Authentication, ServiceKeys
 from api.docs import mount_docs
 from api.errors import handle_errors
 from api.links import Clock, Links
@@ -66,7 +66,7 @@ def build_app(
         clock=clock,
     )
     for module in (links, recipients, stats):
-        app.include_router(module.router)
+        app.include_router(module.router, dependencies=SECURITY)
     mount_docs(app)
     handle_errors(app)
     app.add_middleware(Authentication, keys=keys)

@@ -1,0 +1,73 @@
+"""The OpenAPI document and its page, complete and without the internet."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from tests.api.conftest import RunningApi
+
+
+async def test_every_operation_tells_its_problems_and_its_keys(api: RunningApi) -> None:
+    document = (await api.client.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1.")
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "key"}
+    operations = {
+        (method, path): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert set(operations) == {
+        ("post", "/v1/links"),
+        ("get", "/v1/links"),
+        ("get", "/v1/links/{link_id}"),
+        ("patch", "/v1/links/{link_id}"),
+        ("delete", "/v1/links/{link_id}"),
+        ("post", "/v1/links/{link_id}/recipients"),
+        ("get", "/v1/links/{link_id}/recipients"),
+        ("get", "/v1/links/{link_id}/stats"),
+        ("get", "/v1/stats"),
+    }
+    for operation in operations.values():
+        assert operation["security"] == [{"bearer": []}, {"key": []}]
+        assert {"401", "503"} <= set(operation["responses"])
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                assert list(response["content"]) == ["application/problem+json"]
+
+
+async def test_every_reference_leads_somewhere(api: RunningApi) -> None:
+    document = (await api.client.get("/openapi.json")).json()
+    references = set(_references(document))
+    assert references
+    for reference in references:
+        target: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            target = target[part]
+
+
+async def test_what_can_not_be_changed_is_not_offered(api: RunningApi) -> None:
+    schemas = (await api.client.get("/openapi.json")).json()["components"]["schemas"]
+    assert not {"code", "domain", "suffix"} & set(schemas["LinkPatch"]["properties"])
+    assert schemas["NewLink"]["required"] == ["destination_url"]
+
+
+async def test_the_page_and_all_it_loads_come_from_here(api: RunningApi) -> None:
+    page = (await api.client.get("/docs")).text
+    loaded = re.findall(r'(?:href|src)="([^"]+)"', page)
+    assert len(loaded) == 3
+    assert "//" not in "".join(loaded)
+    for path in loaded:
+        assert (await api.client.get(path)).status_code == 200
+    start = await api.client.get("/")
+    assert (start.status_code, start.headers["location"]) == (307, "/docs")
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if "$ref" in value:
+            yield value["$ref"]
+        for inner in value.values():
+            yield from _references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _references(inner)

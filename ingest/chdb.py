@@ -7,7 +7,7 @@ another; there are never more than there were queries at once.
 
 import fcntl
 import queue
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -42,6 +42,7 @@ class ChdbWarehouse:
         self._idle: queue.SimpleQueue[ClickHouseSession] = queue.SimpleQueue()
 
     def insert(self, table: str, columns: Mapping[str, Sequence[object]], *, token: str) -> None:
+        self._check_open()
         self._inserts.insert(table, columns, token=token)
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
@@ -52,7 +53,7 @@ class ChdbWarehouse:
         with self._session() as session:
             return session.query_dicts(sql, parameters)
 
-    def stream(self, sql: str, parameters: Mapping[str, object] | None = None) -> Iterator[list[Row]]:
+    def stream(self, sql: str, parameters: Mapping[str, object] | None = None) -> Generator[list[Row]]:
         with self._session() as session:
             yield from session.stream(sql, parameters)
 
@@ -70,8 +71,7 @@ class ChdbWarehouse:
 
     @contextmanager
     def _session(self) -> Iterator[ClickHouseSession]:
-        if self._closed:
-            raise WarehouseUnavailableError("the warehouse is closed")
+        self._check_open()
         try:
             session = self._idle.get_nowait()
         except queue.Empty:
@@ -83,6 +83,10 @@ class ChdbWarehouse:
                 session.close()
             else:
                 self._idle.put(session)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise WarehouseUnavailableError("the warehouse is closed")
 
     def _open_session(self) -> ClickHouseSession:
         try:

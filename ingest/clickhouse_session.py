@@ -1,14 +1,19 @@
 """One clickhouse-connect client, be it over HTTP or in-process: what both warehouse adapters are made of."""
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from clickhouse_connect.datatypes.base import ClickHouseType
 from clickhouse_connect.datatypes.registry import get_from_name
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+from clickhouse_connect.driver.exceptions import (
+    ClickHouseError,
+    DataError,
+    NotSupportedError,
+    ProgrammingError,
+)
 from clickhouse_connect.driver.insert import InsertContext
 
 from ingest.warehouse import Row, WarehouseError, WarehouseUnavailableError
@@ -49,6 +54,8 @@ TRANSIENT_CODES: Final = frozenset(
     }
 )
 
+_CLIENT_REFUSALS: Final = (ProgrammingError, DataError, NotSupportedError)
+
 # What the client raises for a value that does not fit its column, while it builds the block.
 _UNFIT_VALUE = (TypeError, ValueError, OverflowError, AttributeError, struct.error)
 
@@ -60,7 +67,8 @@ def mapped_errors() -> Iterator[None]:
         yield
     except ClickHouseError as error:
         code: int | None = getattr(error, "code", None)
-        transient = isinstance(error, OperationalError) if code is None else code in TRANSIENT_CODES
+        # Without a code it was not the engine that spoke: the client, or a network or proxy in between.
+        transient = not isinstance(error, _CLIENT_REFUSALS) if code is None else code in TRANSIENT_CODES
         raise (WarehouseUnavailableError if transient else WarehouseError)(first_line(error)) from error
 
 
@@ -112,7 +120,7 @@ class ClickHouseSession:
         with mapped_errors():
             return list(self._client.query(sql, parameters=_as_dict(parameters)).named_results())
 
-    def stream(self, sql: str, parameters: Mapping[str, object] | None = None) -> Iterator[list[Row]]:
+    def stream(self, sql: str, parameters: Mapping[str, object] | None = None) -> Generator[list[Row]]:
         with (
             mapped_errors(),
             self._client.query_row_block_stream(sql, parameters=_as_dict(parameters)) as blocks,

@@ -1,6 +1,6 @@
 """The seam to the warehouse: ClickHouse over HTTP, or chDB in this process. The same SQL runs on both."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +19,10 @@ class Warehouse(Protocol):
     """Owns its connections. Every method blocks (call it in a thread) and may be called from any thread.
 
     Tables stand in one database, chosen when it was opened; statements name them without it.
-    Parameters are bound by the server: `{name:Type}` in the SQL.
+    Parameters are bound by the server: `{name:Type}` in the SQL. Times come back as aware datetimes in UTC.
+
+    Compare a DateTime64 column with DateTime64 values only (`fromUnixTimestamp64Milli({ms:Int64}, 'UTC')`):
+    against a DateTime the engine skips parts as if the column had no milliseconds, and misses rows.
     """
 
     def insert(self, table: str, columns: Mapping[str, Sequence[object]], *, token: str) -> None:
@@ -36,7 +39,7 @@ class Warehouse(Protocol):
         """The rows as dicts by column name."""
         ...
 
-    def stream(self, sql: str, parameters: Mapping[str, object] | None = None) -> Iterator[list[Row]]:
+    def stream(self, sql: str, parameters: Mapping[str, object] | None = None) -> Generator[list[Row]]:
         """Blocks of rows in constant memory. Read to the end or close the generator."""
         ...
 

@@ -1,20 +1,16 @@
 """What every warehouse adapter promises, held against each of them."""
 
+import asyncio
 import math
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from ingest.contract import Warehouse, WarehouseError, WarehouseUnavailableError, open_warehouse
+from ingest.contract import Warehouse, WarehouseError
 from ingest.deduplication import verify_deduplication
-from tests.fixtures.warehouse import clickhouse_server
 
 ODD_STRINGS = [
     "",
@@ -149,8 +145,21 @@ def test_stream_gives_blocks_and_may_be_left_early(empty_warehouse: Warehouse) -
     stream = empty_warehouse.stream("SELECT number FROM numbers(10000000)")
     assert next(stream)[0] == (0,)
     assert empty_warehouse.query("SELECT 1") == [(1,)]
-    stream.close()  # type: ignore[attr-defined]  # a generator; the Protocol asks for an iterator only
+    stream.close()
     assert empty_warehouse.query("SELECT 1") == [(1,)]
+
+
+async def test_a_stream_may_be_read_by_one_thread_after_another(empty_warehouse: Warehouse) -> None:
+    stream = await asyncio.to_thread(empty_warehouse.stream, "SELECT number FROM numbers(300000)")
+    blocks = 0
+    rows = 0
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        while block := await asyncio.wrap_future((one, other)[blocks % 2].submit(next, stream, None)):
+            blocks += 1
+            rows += len(block)
+            assert empty_warehouse.query("SELECT 1") == [(1,)]
+    assert blocks > 1
+    assert rows == 300_000
 
 
 def test_threads_share_a_warehouse(numbers: Warehouse) -> None:
@@ -195,82 +204,3 @@ def test_the_probe_tells_of_a_warehouse_that_stores_repeats(empty_warehouse: War
 
     with pytest.raises(WarehouseError, match="stored a repeated insert again"):
         verify_deduplication(Forgetful())  # type: ignore[arg-type]  # by __getattr__
-
-
-def test_a_closed_warehouse_is_unavailable(open_chdb: Callable[[], Warehouse]) -> None:
-    warehouse = open_chdb()
-    warehouse.close()
-    with pytest.raises(WarehouseUnavailableError):
-        warehouse.query("SELECT 1")
-
-
-def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
-    with pytest.raises(WarehouseUnavailableError):
-        open_warehouse("http://127.0.0.1:1", folder=tmp_path)
-
-
-def test_a_server_that_dies_is_unavailable(tmp_path: Path) -> None:
-    with clickhouse_server(tmp_path) as (url, server):
-        warehouse = open_warehouse(url, folder=tmp_path)
-        warehouse.command("CREATE TABLE numbers (n UInt64) ENGINE = MergeTree ORDER BY n")
-        stream = warehouse.stream("SELECT number FROM numbers(100000000)")
-        next(stream)
-        server.kill()
-        server.wait()
-        statements: list[Callable[[], object]] = [
-            lambda: warehouse.query("SELECT 1"),
-            lambda: warehouse.command("SELECT 1"),
-            lambda: warehouse.insert("numbers", {"n": [1]}, token="a"),
-            lambda: list(warehouse.stream("SELECT 1")),
-            lambda: list(stream),
-        ]
-        for statement in statements:
-            with pytest.raises(WarehouseUnavailableError):
-                statement()
-        warehouse.close()
-
-
-HOLDER = """
-import sys, pathlib
-from ingest.chdb import ChdbWarehouse
-warehouse = ChdbWarehouse(pathlib.Path(sys.argv[1]), "smartlinks")
-warehouse.command("CREATE TABLE IF NOT EXISTS numbers (n UInt64) ENGINE = MergeTree ORDER BY n")
-((stored,),) = warehouse.query("SELECT count() FROM numbers")
-print("open", stored, flush=True)
-for n in range(10**6):
-    warehouse.insert("numbers", {"n": [n] * 10}, token=str(n))
-    print(n, flush=True)
-"""
-
-OPENER = """
-import sys, pathlib
-from ingest.contract import WarehouseUnavailableError, open_warehouse
-try:
-    open_warehouse(None, folder=pathlib.Path(sys.argv[1]))
-except WarehouseUnavailableError as error:
-    print(error)
-"""
-
-
-def test_a_folder_has_one_process_and_survives_its_kill(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
-
-    def start(program: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-c", program, str(tmp_path)]
-        return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
-
-    acknowledged = 0
-    for _ in range(3):
-        with start(HOLDER) as holder:
-            assert holder.stdout is not None
-            word, stored = holder.stdout.readline().split()
-            assert word == "open"
-            # The insert under way when the process was killed may have been stored whole, or not at all.
-            assert int(stored) - acknowledged in {0, 10}
-            for _ in range(20):
-                holder.stdout.readline()
-            with start(OPENER) as opener:
-                said, _ = opener.communicate()
-            assert f"is open in process {holder.pid}" in said
-            os.kill(holder.pid, signal.SIGKILL)
-            acknowledged = int(stored) + 10 * (20 + len(holder.stdout.readlines()))

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -73,24 +74,26 @@ class Child:
             await asyncio.sleep(pause_s)
 
     async def _run(self) -> int:
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=self._environment,
-            start_new_session=True,
-            pass_fds=(self._lock_file,),
-        )
+        # Not asyncio's own pipe: with that, a program counts as ended only when all who hold the pipe have.
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=theirs.fileno(),
+                stderr=asyncio.subprocess.STDOUT,
+                env=self._environment,
+                start_new_session=True,
+                pass_fds=(self._lock_file,),
+            )
         self._process = process
-        try:
-            assert process.stdout is not None
-            output = asyncio.create_task(self._pass_on(process.stdout))
-            status = await process.wait()
-            await _end_leftovers(process.pid)
-            await output
-        finally:
-            self._process = None
+        reader, writer = await asyncio.open_connection(sock=ours)
+        output = asyncio.create_task(self._pass_on(reader))
+        status = await process.wait()
+        await _end_leftovers(process.pid)
+        await output
+        writer.close()
+        self._process = None
         return status
 
     async def _pass_on(self, stream: asyncio.StreamReader) -> None:
@@ -106,15 +109,16 @@ class Child:
 
 
 async def _end_leftovers(session: int) -> None:
-    """A program that was killed may leave workers: they go too before it is started again."""
-    deadline_s = time.monotonic() + _LEFTOVERS_END_WITHIN_S
-    number = signal.SIGTERM
-    while _signal_session(session, number, whole=True):
-        number = signal.SIGTERM if time.monotonic() < deadline_s else signal.SIGKILL
-        await asyncio.sleep(0.02)
+    """A program that was killed may leave workers: they go before it is started again."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline_s = time.monotonic() + _LEFTOVERS_END_WITHIN_S
+        there = _signal_session(session, number, whole=True)
+        while there and time.monotonic() < deadline_s:
+            await asyncio.sleep(0.02)
+            there = _signal_session(session, 0, whole=True)
 
 
-def _signal_session(pid: int, number: signal.Signals, *, whole: bool) -> bool:
+def _signal_session(pid: int, number: int, *, whole: bool) -> bool:
     """False where nobody is left to get it."""
     try:
         (os.killpg if whole else os.kill)(pid, number)

@@ -1,0 +1,137 @@
+"""A child's life under the supervisor, with small programs in the place of the real ones."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.standalone.child import Child
+
+IGNORES_SIGTERM = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print('up', flush=True)
+time.sleep(60)
+"""
+FORKS_A_WORKER = """
+import os, time
+if os.fork() == 0:
+    time.sleep(60)
+print('up', flush=True)
+time.sleep(60)
+"""
+
+
+class Lines:
+    """What a child was heard to say."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[float, str]] = []
+        self._more = asyncio.Event()
+
+    def say(self, _name: str, line: str) -> None:
+        self.heard.append((time.monotonic(), line))
+        self._more.set()
+
+    @property
+    def texts(self) -> list[str]:
+        return [line for _, line in self.heard]
+
+    async def wait_for(self, word: str, count: int = 1) -> None:
+        async with asyncio.timeout(30):
+            while sum(word in line for line in self.texts) < count:
+                self._more.clear()
+                await self._more.wait()
+
+
+@pytest.fixture
+def lines() -> Lines:
+    return Lines()
+
+
+@pytest.fixture
+async def run(lines: Lines, tmp_path: Path) -> AsyncIterator[Callable[[str], Child]]:
+    """Starts a child that runs a piece of Python."""
+    started = []
+    with (tmp_path / "lock").open("w") as lock:
+
+        def start(program: str) -> Child:
+            child = Child(
+                "child",
+                [sys.executable, "-I", "-S", "-c", program],
+                environment=dict(os.environ),
+                lock_file=lock.fileno(),
+                say=lines.say,
+            )
+            child.start()
+            started.append(child)
+            return child
+
+        yield start
+        for child in started:
+            await child.stop(5.0)
+
+
+async def test_passes_on_its_output_line_by_line(run: Callable[[str], Child], lines: Lines) -> None:
+    run("import sys, time; print('one'); print('two', file=sys.stderr); print('x' * 200_000); time.sleep(60)")
+    await lines.wait_for("one")
+    await lines.wait_for("two")
+
+
+async def test_passes_on_a_line_longer_than_any_buffer_and_bytes_that_are_no_text(
+    run: Callable[[str], Child], lines: Lines
+) -> None:
+    run("import sys; sys.stdout.buffer.write(b'x' * 300_000 + b'\\xff end\\n')")
+    await lines.wait_for("\ufffd end")
+    assert sum(line.count("x") for line in lines.texts if "starting it again" not in line) >= 300_000
+
+
+async def test_is_started_again_at_once_then_ever_later(run: Callable[[str], Child], lines: Lines) -> None:
+    run("raise SystemExit(7)")
+    await lines.wait_for("ended with status 7; starting it again in", count=4)
+    told = [(at, line) for at, line in lines.heard if "starting it again" in line]
+    assert [line.split(" in ")[1] for _, line in told[:4]] == ["0 s", "0.5 s", "1 s", "2 s"]
+    assert told[2][0] - told[1][0] >= 0.5
+    assert told[3][0] - told[2][0] >= 1.0
+
+
+async def test_one_that_ignores_sigterm_is_killed_when_its_time_is_up(
+    run: Callable[[str], Child], lines: Lines
+) -> None:
+    child = run(IGNORES_SIGTERM)
+    await lines.wait_for("up")
+    began = time.monotonic()
+    await child.stop(0.5)
+    assert 0.5 <= time.monotonic() - began < 3.0
+    assert "did not end in time: killed" in lines.texts
+
+
+async def test_stopped_while_it_waits_for_its_next_start_it_does_not_start(
+    run: Callable[[str], Child], lines: Lines
+) -> None:
+    child = run("raise SystemExit(1)")
+    await lines.wait_for("in 0.5 s")
+    heard = len(lines.heard)
+    await child.stop(5.0)
+    assert len(lines.heard) == heard
+
+
+async def test_workers_of_a_killed_program_end_before_its_successor_starts(
+    run: Callable[[str], Child], lines: Lines
+) -> None:
+    run(FORKS_A_WORKER)
+    await lines.wait_for("up")
+    first = {process.pid: process for process in psutil.Process().children(recursive=True)}
+    sessions = {pid for pid in first if os.getpgid(pid) == pid}
+    for pid in sessions:
+        os.kill(pid, signal.SIGKILL)
+    await lines.wait_for("starting it again")
+    assert not any(
+        process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in first.values()
+    )

@@ -34,7 +34,10 @@ class ChdbWarehouse:
     """`Warehouse` on a folder. Raises `WarehouseUnavailableError` where another process has it open."""
 
     def __init__(self, folder: Path, database: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WarehouseUnavailableError(f"can't make the warehouse's folder: {error}") from error
         self._folder = folder
         self._database = database
         self._closed = False

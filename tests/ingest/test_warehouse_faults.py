@@ -64,6 +64,12 @@ def test_a_server_that_dies_is_unavailable(tmp_path: Path) -> None:
         warehouse.close()
 
 
+def test_a_folder_that_can_not_be_made_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WarehouseUnavailableError, match="can't make the warehouse's folder"):
+        open_warehouse(None, folder=tmp_path / "file" / "warehouse")
+
+
 HOLDER = """
 import sys, pathlib
 from ingest.chdb import ChdbWarehouse

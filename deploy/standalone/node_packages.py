@@ -14,7 +14,7 @@ from typing import Final
 
 from deploy.standalone.progress import Progress
 
-_TIMEOUT_S: Final = 300.0
+TIMEOUT_S: Final = 300.0
 _POLL_S: Final = 0.2
 _OPTIONS: Final = ("--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1", "--loglevel=error")
 
@@ -37,7 +37,7 @@ def is_installed(project: Path) -> bool:
     )
 
 
-def install(project: Path, what: str, environment: Path) -> None:
+def install(project: Path, what: str, environment: Path, *, timeout_s: float = TIMEOUT_S) -> None:
     """`npm ci` in `project`, unless it is installed. `what` names the files for people."""
     if is_installed(project):
         return
@@ -53,13 +53,13 @@ def install(project: Path, what: str, environment: Path) -> None:
         text=True,
         errors="replace",
     ) as npm:
-        errors = _wait(npm, progress)
+        errors = _wait(npm, progress, timeout_s)
     if npm.returncode != 0 or not is_installed(project):
         raise InstallError(f"npm could not fetch {what}: {errors or 'it made nothing'}")
     progress.finish(f"Fetched {what}")
 
 
-def _wait(npm: "subprocess.Popen[str]", progress: Progress) -> str:
+def _wait(npm: "subprocess.Popen[str]", progress: Progress, timeout_s: float) -> str:
     """The last words of npm, once it has ended or was ended because its time was up."""
     waited_s = 0.0
     while True:
@@ -68,11 +68,11 @@ def _wait(npm: "subprocess.Popen[str]", progress: Progress) -> str:
             return " ".join(line.strip() for line in errors.splitlines()[:3])
         except subprocess.TimeoutExpired:
             waited_s += _POLL_S
-            progress.show(int(waited_s), int(_TIMEOUT_S))
-        if waited_s > _TIMEOUT_S:
+            progress.show(int(waited_s), int(timeout_s))
+        if waited_s > timeout_s:
             npm.kill()
             npm.communicate()
-            return f"no end after {_TIMEOUT_S:.0f} s"
+            return f"no end after {timeout_s:.0f} s"
 
 
 def _npm(environment: Path) -> list[str]:

@@ -123,14 +123,14 @@ def _collect(pip: "subprocess.Popen[str]", lines: list[str]) -> None:
 
 def _show_until_read(reader: threading.Thread, lines: list[str], *, total: int, environment: Path) -> None:
     """What is fetched, pip says line by line; what is installed is counted on the disk."""
-    fetching, installing = Progress("Packages fetched:"), None
+    fetching, installing = Progress("Fetching packages:"), None
     while reader.is_alive():
         reader.join(timeout=0.2)
         if installing is None:
             fetching.show(sum(line.startswith(_STEPS) for line in list(lines)), total)
             if any(line.startswith("Installing collected packages") for line in list(lines)):
                 fetching.finish(f"{total} packages fetched")
-                installing = Progress("Packages installed:")
+                installing = Progress("Installing packages:")
         else:
             installing.show(
                 min(total, len(list(environment.glob("lib*/python*/site-packages/*.dist-info")))), total

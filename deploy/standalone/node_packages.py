@@ -42,7 +42,7 @@ def install(project: Path, what: str, environment: Path, *, timeout_s: float = T
     if is_installed(project):
         return
     command = [*_npm(environment), "ci", *_OPTIONS]
-    progress = Progress(f"Fetching {what}, seconds:")
+    progress = Progress(f"Fetching {what}")
     with subprocess.Popen(
         command,
         cwd=project,
@@ -68,7 +68,7 @@ def _wait(npm: "subprocess.Popen[str]", progress: Progress, timeout_s: float) ->
             return " ".join(line.strip() for line in errors.splitlines()[:3])
         except subprocess.TimeoutExpired:
             waited_s += _POLL_S
-            progress.show(int(waited_s), int(timeout_s))
+            progress.show()
         if waited_s > timeout_s:
             npm.kill()
             npm.communicate()

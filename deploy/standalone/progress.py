@@ -12,7 +12,7 @@ _PLAIN_LINE_EVERY_S: Final = 5.0
 
 
 class Progress:
-    """`show(done, total)` as often as you like, then `finish(text)` once."""
+    """`show` as often as you like, then `finish` once."""
 
     def __init__(self, label: str, stream: TextIO = sys.stdout) -> None:
         self._label = label
@@ -21,13 +21,13 @@ class Progress:
         self._started_s = time.monotonic()
         self._next_plain_line_s = 0.0
 
-    def show(self, done: int, total: int) -> None:
+    def show(self, done: int = 0, total: int | None = None) -> None:
+        """How far it is, or only that it goes on where the total is not known."""
         now_s = time.monotonic()
-        text = f"{self._label} {done}/{total}"
+        text = self._label if total is None else f"{self._label} {done}/{total}"
         if self._terminal:
-            filled = _BAR_WIDTH * done // max(total, 1)
-            bar = "#" * filled + "." * (_BAR_WIDTH - filled)
-            self._stream.write(f"\r\x1b[K[{bar}] {text}, {now_s - self._started_s:.0f} s")
+            bar = "" if total is None else _bar(done, total)
+            self._stream.write(f"\r\x1b[K{bar}{text}, {now_s - self._started_s:.0f} s")
             self._stream.flush()
         elif now_s >= self._next_plain_line_s:
             self._next_plain_line_s = now_s + _PLAIN_LINE_EVERY_S
@@ -36,3 +36,8 @@ class Progress:
     def finish(self, text: str) -> None:
         start = "\r\x1b[K" if self._terminal else ""
         print(f"{start}{text}, {time.monotonic() - self._started_s:.1f} s", file=self._stream, flush=True)
+
+
+def _bar(done: int, total: int) -> str:
+    filled = _BAR_WIDTH * done // max(total, 1)
+    return f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] "

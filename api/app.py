@@ -27,6 +27,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def domain_tags(settings: Settings) -> dict[str, str]:
+    """The domains that links can be made on, each with the tag of its codes in Redis."""
+    return {settings.default_domain: ""}
+
+
 def build_app(
     *,
     settings: Settings,
@@ -47,14 +52,20 @@ def build_app(
         redirect_slashes=False,
     )
     catalogue = Catalogue(warehouse)
+    tags = domain_tags(settings)
     link_service = Links(
-        settings=settings, link_store=link_store, catalogue=catalogue, outbox=outbox, clock=clock
+        domain_tags=tags,
+        link_store=link_store,
+        catalogue=catalogue,
+        outbox=outbox,
+        clock=clock,
     )
     app.state.services = Services(
         links=link_service,
         recipients=Recipients(
             links=link_service,
             link_store=link_store,
+            domain_tags=tags,
             catalogue=catalogue,
             outbox=outbox,
             clock=clock,

@@ -4,11 +4,12 @@ import asyncio
 import dataclasses
 import secrets
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from api.models import LinkPatch, NewLink, ms_of
+from api.fields import ms_of
+from api.models import LinkPatch, NewLink
 from api.problems import (
     CODE_TAKEN,
     Flaw,
@@ -20,7 +21,7 @@ from api.problems import (
 )
 from api.rebuild import needs_rebuild
 from api.urls import points_to
-from edge.contract import LinkStore, LinkStoreUnavailableError, Settings, generate
+from edge.contract import LinkStore, LinkStoreUnavailableError, generate
 from ingest.contract import (
     Catalogue,
     CodeTakenError,
@@ -44,13 +45,14 @@ class Links:
     def __init__(
         self,
         *,
-        settings: Settings,
+        domain_tags: Mapping[str, str],
         link_store: LinkStore,
         catalogue: Catalogue,
         outbox: Outbox,
         clock: Clock,
     ) -> None:
-        self._domains = (settings.default_domain,)
+        """`domain_tags`: the tag of each domain's codes, the default domain first."""
+        self._domain_tags = domain_tags
         self._link_store = link_store
         self._catalogue = catalogue
         self._outbox = outbox
@@ -83,7 +85,7 @@ class Links:
         await self._require_filled()
         for _ in range(MAX_DRAWS):
             code = new.code or generate()
-            if await self._link_store.resolve("", code) is None:
+            if await self._link_store.resolve(self._domain_tags[domain], code) is None:
                 link = self._document(tenant, new, domain, code, await self._link_store.next_number())
                 try:
                     await self._outbox.publish(
@@ -135,16 +137,16 @@ class Links:
         flaws += [
             Flaw(f"The URL leads back to {domain}, which would be a loop", pointer_to(*path))
             for path, url in _urls(fields)
-            for domain in self._domains
+            for domain in self._domain_tags
             if points_to(url, domain)
         ]
         if flaws:
             raise invalid_body(*flaws)
 
     def _choose_domain(self, wanted: str | None) -> str:
-        domain = self._domains[0] if wanted is None else wanted.lower()
-        if domain not in self._domains:
-            known = ", ".join(self._domains)
+        domain = next(iter(self._domain_tags)) if wanted is None else wanted.lower()
+        if domain not in self._domain_tags:
+            known = ", ".join(self._domain_tags)
             raise invalid_body(Flaw(f"Not a configured domain; there are: {known}", pointer_to("domain")))
         return domain
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from api.app import build_app
+from api.app import build_app, domain_tags
 from api.auth import DEFAULT_TENANT, ServiceKeys, admin_key
 from api.metrics import Metrics
 from api.rebuild import rebuild_link_store
@@ -65,7 +65,7 @@ class Program:
         self._warehouse = warehouse
         self._link_store = link_store
         self._catalogue = Catalogue(warehouse)
-        self._domain_tags = {settings.default_domain: ""}
+        self._domain_tags = domain_tags(settings)
         applier = LinkEventApplier(link_store, self._catalogue, self._domain_tags)
         self.outbox = Outbox(settings.outbox_dir, applier.apply)
         self._metrics = Metrics(self.registry)
@@ -120,3 +120,6 @@ class Program:
                 self.not_ready = None
             except _DOWN as error:
                 self.not_ready = str(error)
+            except Exception as error:
+                self.not_ready = f"looking after Redis and the outbox failed: {error}"
+                log.exception("looking after Redis and the outbox failed")

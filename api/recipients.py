@@ -1,7 +1,7 @@
 """Minting codes for recipients: the same (link, recipient, reference) always gets its same code."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from api.links import Clock, Links, new_event_id
@@ -25,6 +25,7 @@ class Recipients:
         *,
         links: Links,
         link_store: LinkStore,
+        domain_tags: Mapping[str, str],
         catalogue: Catalogue,
         outbox: Outbox,
         clock: Clock,
@@ -33,6 +34,7 @@ class Recipients:
         """`on_minted` is told how many codes were new."""
         self._links = links
         self._link_store = link_store
+        self._domain_tags = domain_tags
         self._catalogue = catalogue
         self._outbox = outbox
         self._clock = clock
@@ -61,12 +63,13 @@ class Recipients:
 
     async def _draw(self, link: LinkDocument, count: int) -> list[str]:
         """Fresh codes that are this link's now; whoever dies here leaves codes that nobody was told of."""
+        tag = self._domain_tags.get(link.domain, "")
         drawn: list[str] = []
         for _ in range(MAX_DRAWS):
             if len(drawn) == count:
                 return drawn
             candidates = list(set(generate_many(count - len(drawn))) - set(drawn))
-            holders = await self._link_store.claim_codes("", candidates, link.number)
+            holders = await self._link_store.claim_codes(tag, candidates, link.number)
             drawn += [code for code, holder in zip(candidates, holders, strict=True) if holder == link.number]
         raise unavailable("No free codes were found.")
 

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
-from api.models import instant_of
+from api.fields import instant_of
 from api.reports.contract import Dimension
 
 

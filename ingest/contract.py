@@ -6,7 +6,8 @@ from ingest.deduplication import verify_deduplication
 from ingest.erasure import erase_link
 from ingest.link_events import CodesMinted, LinkDeleted, LinkDocument, LinkEvent, LinkSaved, LinkWithdrawn
 from ingest.link_listing import CursorError, LinkListing, Sort, Status
-from ingest.outbox import MAX_EVENT_BYTES, Outbox, OutboxUnavailableError
+from ingest.outbox import MAX_EVENT_BYTES, Outbox
+from ingest.outbox_spool import OutboxUnavailableError
 from ingest.rows import CLICK_COLUMNS
 from ingest.runner import run
 from ingest.warehouse import Row, Warehouse, WarehouseError, WarehouseUnavailableError, open_warehouse

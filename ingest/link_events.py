@@ -96,7 +96,7 @@ LinkEvent = LinkSaved | LinkDeleted | LinkWithdrawn | CodesMinted
 
 def encode_event(event: LinkEvent) -> bytes:
     """The event as it goes on the bus."""
-    return orjson.dumps(asdict(event))
+    return orjson.dumps(event)
 
 
 def decode_event(value: bytes) -> LinkEvent:

@@ -10,39 +10,22 @@ Invariants:
 """
 
 import asyncio
-import fcntl
 import logging
-import os
 import shutil
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
-from edge.contract import (
-    LOCK_NAME,
-    MAX_LINE_BYTES,
-    SEGMENT_NAME,
-    SOURCE_NAME,
-    LinkStoreUnavailableError,
-    SpoolWriter,
-    cut_records,
-    frame,
-)
+from edge.contract import MAX_LINE_BYTES, LinkStoreUnavailableError
 from ingest.apply import CodeTakenError
-from ingest.link_events import LinkEvent, decode_event, encode_event
+from ingest.link_events import LinkEvent, encode_event
+from ingest.outbox_spool import OutboxSpool, find_abandoned, read_unapplied
 from ingest.warehouse import WarehouseUnavailableError
 
 MAX_EVENT_BYTES: Final = MAX_LINE_BYTES // 2
 ROTATE_BYTES: Final = 64 * 1024 * 1024
-APPLIED_NAME: Final = "applied"
 REFUSED_NAME: Final = "refused.ndjson"
 PASSING: Final = (LinkStoreUnavailableError, WarehouseUnavailableError)
-
-
-class OutboxUnavailableError(Exception):
-    """The disk takes no link events (it is full or read-only); nothing was changed."""
-
 
 Apply = Callable[[LinkEvent], Awaitable[None]]
 
@@ -56,7 +39,7 @@ class Outbox:
         self._folder = folder
         self._apply = apply
         self._rotate_bytes = rotate_bytes
-        self._spool: _Spool | None = None
+        self._spool: OutboxSpool | None = None
         self._backlog: dict[str, LinkEvent] = {}
         self._settling = asyncio.Lock()
 
@@ -72,12 +55,12 @@ class Outbox:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         count = 0
-        for folder in _abandoned(self._folder):
-            for event in _read_unapplied(folder):
+        for folder in find_abandoned(self._folder):
+            for event in read_unapplied(folder):
                 await self._apply_or_refuse(event)
                 count += 1
             shutil.rmtree(folder)
-        self._spool = _Spool(self._folder)
+        self._spool = OutboxSpool(self._folder)
         return count
 
     async def publish(self, event: LinkEvent, *, undo: LinkEvent | None = None) -> None:
@@ -123,7 +106,7 @@ class Outbox:
             self._spool.close()
             self._spool = None
 
-    def _own_spool(self) -> "_Spool":
+    def _own_spool(self) -> OutboxSpool:
         if self._spool is None:
             raise RuntimeError("the outbox is not open: await recover() first")
         return self._spool
@@ -132,7 +115,7 @@ class Outbox:
         spool = self._own_spool()
         spool.finish(event)
         if spool.is_settled and spool.bytes > self._rotate_bytes:
-            self._spool = _Spool(self._folder)
+            self._spool = OutboxSpool(self._folder)
             spool.close()
 
     async def _apply_or_refuse(self, event: LinkEvent) -> None:
@@ -149,93 +132,3 @@ class Outbox:
         log.error("link event %s can't be applied, see %s: %r", event.id, self._folder / REFUSED_NAME, error)
         with (self._folder / REFUSED_NAME).open("ab") as file:
             file.write(encode_event(event) + b"\n")
-
-
-class _Spool:
-    """One source: what was appended to it, and how much of that is applied."""
-
-    def __init__(self, folder: Path) -> None:
-        self._writer = SpoolWriter(folder)
-        self._folder = folder / str(self._writer.source)
-        self._waiting: deque[LinkEvent] = deque()
-        self._done: set[str] = set()
-        self.bytes = 0
-
-    @property
-    def is_settled(self) -> bool:
-        return not self._waiting
-
-    def append(self, event: LinkEvent) -> None:
-        line = frame(encode_event(event))
-        try:
-            self._writer.append(line)
-        except OSError as error:
-            raise OutboxUnavailableError(f"the outbox can't be written: {error.strerror or error}") from error
-        self.bytes += len(line)
-        self._waiting.append(event)
-
-    def unapplied(self) -> list[LinkEvent]:
-        return [event for event in self._waiting if event.id not in self._done]
-
-    def finish(self, event: LinkEvent) -> None:
-        self._done.add(event.id)
-        last = None
-        while self._waiting and self._waiting[0].id in self._done:
-            last = self._waiting.popleft().id
-            self._done.discard(last)
-        if last is not None:
-            _write_applied(self._folder, last)
-
-    def close(self) -> None:
-        self._writer.close()
-        if self.is_settled:
-            shutil.rmtree(self._folder)
-
-
-def _write_applied(folder: Path, event_id: str) -> None:
-    newborn = folder / f".{APPLIED_NAME}"
-    newborn.write_text(event_id, "utf-8")
-    newborn.rename(folder / APPLIED_NAME)
-
-
-def _abandoned(folder: Path) -> list[Path]:
-    """Sources whose writer is gone, oldest first."""
-    sources = [path for path in folder.iterdir() if SOURCE_NAME.match(path.name)]
-    return sorted((path for path in sources if _is_abandoned(path)), key=lambda path: int(path.name))
-
-
-def _is_abandoned(source: Path) -> bool:
-    descriptor = os.open(source / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def _read_unapplied(source: Path) -> list[LinkEvent]:
-    """The events behind the one that `applied` names; all of them where it is not found."""
-    mark = source / APPLIED_NAME
-    last_applied = mark.read_text("utf-8") if mark.exists() else None
-    events: list[LinkEvent] = []
-    for event in _read_events(source):
-        if event.id == last_applied:
-            events.clear()
-        else:
-            events.append(event)
-    return events
-
-
-def _read_events(source: Path) -> Iterator[LinkEvent]:
-    segments = sorted(path for path in source.iterdir() if SEGMENT_NAME.match(path.name))
-    for segment in segments:
-        cut = cut_records(segment.read_bytes(), finished=True)
-        if cut.damaged:
-            log.error("%s: %d damaged records are passed over", segment, cut.damaged)
-        for value, _ in cut.records:
-            try:
-                yield decode_event(value)
-            except ValueError as error:
-                log.error("%s: a record is passed over: %s", segment, error)  # noqa: TRY400 - no trace needed

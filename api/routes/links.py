@@ -8,7 +8,8 @@ from fastapi import APIRouter, Path, Query, Response
 from api.auth import Tenant
 from api.bodies import JsonRoute
 from api.errors import document_problems
-from api.models import Link, LinkPage, LinkPatch, NewLink, instant_of
+from api.fields import instant_of
+from api.models import Link, LinkPage, LinkPatch, NewLink
 from api.problems import (
     BODY_TOO_LARGE,
     CODE_TAKEN,

@@ -11,7 +11,7 @@ from pydantic import AfterValidator
 
 from api.auth import Tenant
 from api.errors import document_problems
-from api.models import Instant, instant_of
+from api.fields import Instant, instant_of
 from api.problems import INVALID_PARAMETERS, NOT_FOUND, UNAUTHORIZED, UNAVAILABLE, Flaw, ProblemError
 from api.report_models import Stats
 from api.reports.contract import Dimension, Interval, RangeError, StatsQuery, stats
@@ -89,10 +89,7 @@ def read_report(
     """The parameters as values. Raises a 422."""
     end = instant_of(services.clock()) if end is None else end
     dimensions = cast("tuple[Dimension, ...]", tuple(by.split(","))) if by else ()
-    try:
-        start = end - DEFAULT_RANGE if start is None else start
-    except OverflowError:
-        raise _bad_range(RangeError("the range begins before the calendar does")) from None
+    start = end - DEFAULT_RANGE if start is None else start
     return Report(start, end, interval, ZoneInfo(timezone), exclude_bots, dimensions)
 
 

@@ -1,0 +1,118 @@
+"""The kinds of fields that bodies and parameters are made of: what fits, and what to say where it doesn't."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, WithJsonSchema
+
+from api.urls import MAX_URL_BYTES, normalise_url
+from edge.contract import CUSTOM, SUFFIX
+
+MAX_NAME_CHARS: Final = 200
+MAX_LABEL_CHARS: Final = 100
+MAX_REFERENCE_CHARS: Final = 256
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime(2299, 1, 1, tzinfo=UTC)  # about where the warehouse's dates end
+_MILLISECOND = timedelta(milliseconds=1)
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def _read_instant(value: object) -> object:
+    if not isinstance(value, str) or not _RFC_3339.match(value):
+        raise ValueError(
+            "A time is wanted in RFC 3339 with its zone offset, such as 2030-01-31T18:00:00+01:00"
+        )
+    return value
+
+
+def _check_instant(value: datetime) -> datetime:
+    try:
+        instant = value.astimezone(UTC)
+    except OverflowError:
+        instant = _END
+    if not _EPOCH <= instant < _END:
+        raise ValueError("A time between the years 1970 and 2299 is wanted")
+    return instant
+
+
+def _check_code(value: str) -> str:
+    if not CUSTOM.match(value):
+        raise ValueError(
+            "A code has 4 to 12 characters, A-Z, a-z and 0-9 only; leave it out to get a fresh one"
+        )
+    return value
+
+
+def _check_suffix(value: str) -> str:
+    if not SUFFIX.match(value):
+        raise ValueError(
+            "A suffix is 1 to 4 parts joined by /, each of 1 to 32 characters A-Z, a-z, 0-9, _ and -,"
+            " beginning with a letter or digit"
+        )
+    return value
+
+
+def _check_text(value: str) -> str:
+    if _CONTROL_CHARACTERS.search(value):
+        raise ValueError("Control characters can't stand here")
+    return value
+
+
+def _check_label(value: str) -> str:
+    if not value or value != value.strip():
+        raise ValueError("Neither empty nor with spaces at its ends")
+    return _check_text(value)
+
+
+def _refuse_change(_: object) -> None:
+    raise ValueError("Fixed once the link is made; leave it out, or make a new link")
+
+
+Instant = Annotated[
+    AwareDatetime,
+    BeforeValidator(_read_instant, json_schema_input_type=str),
+    AfterValidator(_check_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2030-01-31T18:00:00Z"]}),
+]
+Url = Annotated[
+    str,
+    AfterValidator(normalise_url),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "uri",
+            "maxLength": MAX_URL_BYTES,
+            "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://",
+            "examples": ["https://www.example.com/spring?from=sms"],
+        }
+    ),
+]
+Code = Annotated[
+    str,
+    AfterValidator(_check_code),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9]{4,12}$", "examples": ["Spring26"]}),
+]
+Suffix = Annotated[
+    str,
+    AfterValidator(_check_suffix),
+    WithJsonSchema(
+        {"type": "string", "pattern": "^" + SUFFIX.pattern.replace(r"\Z", "$"), "examples": ["cisco"]}
+    ),
+]
+Fixed = Annotated[None, BeforeValidator(_refuse_change)]
+Name = Annotated[str, Field(max_length=MAX_NAME_CHARS), AfterValidator(_check_text)]
+Label = Annotated[str, Field(max_length=MAX_LABEL_CHARS, min_length=1), AfterValidator(_check_label)]
+Recipient = Annotated[str, Field(max_length=MAX_REFERENCE_CHARS), AfterValidator(_check_label)]
+Reference = Annotated[str, Field(max_length=MAX_REFERENCE_CHARS), AfterValidator(_check_text)]
+
+
+def instant_of(unix_ms: int) -> datetime:
+    return _EPOCH + unix_ms * _MILLISECOND
+
+
+def ms_of(instant: datetime) -> int:
+    """Unix time in ms, rounded down."""
+    return (instant - _EPOCH) // _MILLISECOND

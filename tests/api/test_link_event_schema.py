@@ -1,0 +1,23 @@
+"""The JSON Schema of link events says the same as the code."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from ingest.contract import CodesMinted, LinkDeleted, LinkDocument, LinkSaved, LinkWithdrawn
+
+SCHEMA: dict[str, Any] = json.loads((Path(__file__).parents[2] / "docs" / "links.v1.schema.json").read_text())
+
+
+def test_every_event_has_its_fields_and_no_others() -> None:
+    events = (LinkSaved, LinkDeleted, LinkWithdrawn, CodesMinted)
+    assert SCHEMA["oneOf"] == [{"$ref": f"#/$defs/{event.__name__}"} for event in events]
+    for kind in (*events, LinkDocument):
+        definition = SCHEMA["$defs"][kind.__name__]
+        names = {field.name for field in dataclasses.fields(kind)}
+        assert set(definition["properties"]) == set(definition["required"]) == names
+        assert definition["additionalProperties"] is False
+    for event in events:
+        types = {field.name: field.default for field in dataclasses.fields(event)}
+        assert SCHEMA["$defs"][event.__name__]["properties"]["type"] == {"const": types["type"]}

@@ -44,7 +44,8 @@ def _complete(settings: Settings) -> Settings:
 async def _serve(settings: Settings, lock_file: int, started_s: float) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's wish
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
     print(f"Smart Links, data in {settings.data_dir}", flush=True)
     geoip_path = settings.geoip_path or city_database.default_path()
     key_is_new = service_key.find(settings) is None

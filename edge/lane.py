@@ -3,12 +3,13 @@
 Invariants:
 
 1. What the lane answers, aiohttp's path (`edge/http.py`) would have answered with the same bytes. The lane
-   takes a request only if it has arrived whole, begins where a request begins, and matches the two patterns
-   below to the letter; a header that could change how the request is framed or answered rules it out.
+   takes a request only if it came whole and alone in one packet and is plain to the letter; a header that
+   could change how a request is framed or answered rules it out.
 2. Everything else is given to aiohttp untouched, and a connection once handed over stays there: what follows
-   may be the rest of a request, and only aiohttp's parser knows.
-3. One request of a connection is under way at a time. What arrives meanwhile is held, and reading is paused,
-   so answers keep the order of their requests and a connection holds no more than two reads.
+   may be the rest of a request, and only aiohttp's parser knows. Requests pipelined in one packet are handed
+   over too, for aiohttp answers none of a packet's requests if a later one of it does not parse.
+3. One request of a connection is under way at a time. Packets that come meanwhile are held as they are, and
+   reading is paused: answers keep the order of their requests, and little is held.
 """
 
 import asyncio
@@ -37,7 +38,6 @@ BLOCKS_A_GENERATION: Final = 2_048
 _REQUEST_LINE: Final = re.compile(
     rb"GET " + CODE_PATH + rb"(?:\?([A-Za-z0-9._~!$&'()*+,;=:@/?%-]*+))? HTTP/1\.1\r\n"
 )
-_HEAD_END: Final = b"\r\n\r\n"
 
 
 class Lane:
@@ -119,7 +119,7 @@ class LaneHandler(RequestHandler):
         self._is_busy = False
         self._is_handed_over = False
         self._head_is_partial = False
-        self._held = b""
+        self._held: list[bytes] = []
         self._stalled_since = 0.0
         self._peer = ""
         self._own_address = b""
@@ -134,14 +134,14 @@ class LaneHandler(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._lane.connections.discard(self)
-        self._held = b""
+        self._held = []
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._is_handed_over:
             self._feed_aiohttp(data)
         elif self._is_busy or self._paused:
-            self._held += data
+            self._held.append(data)
             self._pause_transport_reading()
         elif not self._take(data):
             self._is_handed_over = True
@@ -173,7 +173,10 @@ class LaneHandler(RequestHandler):
     @property
     def is_idle(self) -> bool:
         """Whether no request is under way here."""
-        return not (self._is_busy or self._messages or self._request_in_progress)
+        if self._is_busy or self._messages:
+            return False
+        waiter = self._waiter  # aiohttp's own, which stands while it waits for a request
+        return self._task_handler is None or (waiter is not None and not waiter.done())
 
     def close_if_stalled(self, now: float) -> None:
         """Close at once where half a request's head, or an answer nobody reads, has stood for `STALL_S`."""
@@ -187,35 +190,30 @@ class LaneHandler(RequestHandler):
             transport.abort()
 
     def _take(self, data: bytes) -> bool:
-        """Take the request at the head of `data`, hold what follows it; False (nothing done) unless plain."""
-        line = _REQUEST_LINE.match(data)
-        if line is None or self._close or self._force_close:
+        """Take the request that `data` is; False, and nothing done, unless it is whole, plain and alone."""
+        if len(data) > MAX_HEAD_BYTES or self._close or self._force_close:
             return False
-        lane = self._lane
-        block, rest = data[line.end() :], b""
-        headers = lane.remembered(block) if len(data) <= REMEMBERED_BLOCK_BYTES else None
+        line = _REQUEST_LINE.match(data)
+        if line is None:
+            return False
+        block = data[line.end() :]
+        headers = self._lane.remembered(block) or self._lane.read_block(block)
         if headers is None:
-            end = block.find(_HEAD_END) + len(_HEAD_END)
-            if not len(_HEAD_END) <= end <= MAX_HEAD_BYTES:
-                return False
-            block, rest = block[:end], block[end:]
-            headers = lane.remembered(block) or lane.read_block(block)
-            if headers is None:
-                return False
-        self._next_keepalive_close_time = lane.keep_alive_until
+            return False
         self._is_busy = True
-        self._held = rest
+        self._next_keepalive_close_time = self._lane.keep_alive_until
         self.suffix, self.code, self.query = line.groups(b"")
         self.headers = headers
         self.address = (
             self.client_address(headers.forwarded_for) if headers.forwarded_for else self._own_address
         )
-        lane.redirector.ask(self)
+        self._lane.redirector.ask(self)
         return True
 
     def _go_on(self) -> None:
-        held, self._held = self._held, b""
-        self.data_received(held)
+        held, self._held = self._held, []
+        for packet in held:
+            self.data_received(packet)
         if not (self._held or self._buffer_paused or self._reading_paused):
             self._resume_transport_reading()
 

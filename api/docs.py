@@ -1,4 +1,4 @@
-"""`/docs` and `/openapi.json`. The page's script and style are served from here: no internet is needed."""
+"""`/docs`, `/openapi.json` and `/problems/…`. All that the page loads is served from here: no internet."""
 
 from importlib.resources import files
 from typing import Any, Final
@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from api.errors import ProblemDocument
 from api.models import NewRecipients
+from api.problems import PROBLEM_TYPES, not_found
 
 ASSETS_PATH: Final = "/docs/assets"
 OPENAPI_PATH: Final = "/openapi.json"
@@ -34,6 +35,15 @@ async def show_docs() -> HTMLResponse:
         swagger_css_url=f"{ASSETS_PATH}/swagger-ui.css",
         swagger_favicon_url=f"{ASSETS_PATH}/favicon.png",
     )
+
+
+@router.get("/problems/{name}")
+async def show_problem(name: str) -> dict[str, str | int]:
+    """What the `type` of a problem leads to."""
+    for type_ in PROBLEM_TYPES:
+        if type_.name == name:
+            return {"type": type_.uri, "title": type_.title, "status": type_.status}
+    raise not_found("kind of problem")
 
 
 def mount_docs(app: FastAPI) -> None:

@@ -126,7 +126,7 @@ def invalid_body(*flaws: Flaw) -> ProblemError:
 
 
 def not_found(what: str) -> ProblemError:
-    return ProblemError(NOT_FOUND, f"There is no such {what}. It may have been deleted.")
+    return ProblemError(NOT_FOUND, f"There is no such {what}.")
 
 
 def unavailable(reason: str, retry_after_s: int = 1) -> ProblemError:

@@ -85,6 +85,7 @@ class Program:
                 outbox=self.outbox,
                 metrics=self._metrics,
             )
+            log.info("serving on %s, port %d", *listener.getsockname()[:2])
             watching = asyncio.create_task(self._watch())
             try:
                 await serve(app, listener, stop)

@@ -53,6 +53,8 @@ async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event) -> N
             loop="none",
             lifespan="off",
             log_config=None,
+            log_level="warning",
+            ws="none",
             access_log=False,
             server_header=False,
             proxy_headers=False,

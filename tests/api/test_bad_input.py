@@ -131,6 +131,13 @@ async def test_another_media_type_is_refused(api: RunningApi) -> None:
         assert "application/json" in assert_problem(answer, 415, "unsupported-media-type")["detail"]
 
 
+async def test_a_problems_type_leads_to_its_meaning(api: RunningApi) -> None:
+    problem = assert_problem(await api.client.get("/nothing"), 404, "not-found")
+    meaning = await api.client.get(problem["type"])
+    assert meaning.json() == {name: problem[name] for name in ("type", "title", "status")}
+    assert_problem(await api.client.get("/problems/none"), 404, "not-found")
+
+
 async def test_the_frameworks_own_errors_are_problems(api: RunningApi) -> None:
     assert_problem(await api.client.get("/nothing"), 404, "not-found")
     assert_problem(await api.client.get("/v1/links/"), 404, "not-found")

@@ -1,0 +1,251 @@
+"""What recipients get while Redis is slow, cut off, killed, or says what it should not."""
+
+import asyncio
+import random
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from edge.links import EdgeLink
+from tests.edge.conftest import DESTINATION, Edge, Reply, free_port, running_edge, until, until_async
+from tests.fixtures.redis import RedisServer
+
+
+class Proxy:
+    """Stands between the edge and Redis: holds replies back, cuts connections, or tampers with replies."""
+
+    def __init__(self, target: Path) -> None:
+        self.port = free_port()
+        self.flowing = asyncio.Event()
+        self.flowing.set()
+        self.tamper = lambda reply: reply
+        self.cut_after_bytes: int | None = None
+        self._target = target
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}"
+
+    def cut(self) -> None:
+        """Reset all connections."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        redis_reader, redis_writer = await asyncio.open_unix_connection(str(self._target))
+        self._writers |= {writer, redis_writer}
+        try:
+            async with asyncio.TaskGroup() as pumps:
+                pumps.create_task(self._pump(reader, redis_writer, replies=False))
+                pumps.create_task(self._pump(redis_reader, writer, replies=True))
+        except* ConnectionError:
+            pass
+        finally:
+            writer.close()
+            redis_writer.close()
+            self._writers -= {writer, redis_writer}
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, replies: bool
+    ) -> None:
+        while data := await reader.read(65_536):
+            if replies:
+                await self.flowing.wait()
+                data = self.tamper(data)
+                if self.cut_after_bytes is not None and (keep := self.cut_after_bytes) < len(data):
+                    writer.write(data[:keep])
+                    raise ConnectionResetError
+            writer.write(data)
+            await writer.drain()
+        raise ConnectionResetError
+
+
+@asynccontextmanager
+async def behind_proxy(redis: RedisServer, folder: Path) -> AsyncIterator[tuple[Edge, Proxy]]:
+    proxy = Proxy(redis.socket_path)
+    listener = await asyncio.start_server(proxy.serve, "127.0.0.1", proxy.port)
+    async with running_edge(proxy.url, redis.url, folder) as edge:
+        yield edge, proxy
+    listener.close()
+
+
+async def test_redis_killed_and_back(own_redis: RedisServer, tmp_path: Path) -> None:
+    async with running_edge(own_redis.url, own_redis.url, tmp_path) as edge:
+        await edge.put(1, "cached12", None, "Penhgyab")
+        assert (await edge.get("/cached12")).status == 302
+        own_redis.stop()
+
+        loop = asyncio.get_running_loop()
+        for path in ("/Penhgyab", "/unknown1"):
+            asked = loop.time()
+            reply = await edge.get(path)
+            assert reply.status == 503
+            assert reply.headers["Retry-After"] == "1"
+            assert loop.time() - asked < 0.3
+        assert (await edge.get("/cached12")).status == 302, "cached codes go on"
+        await until(lambda: edge.readiness is not None)
+
+        own_redis.start()
+        await until(lambda: edge.readiness is None, within_s=2)
+        assert (await edge.get("/cached12")).status == 404, (
+            "the new Redis is empty: what was cached is forgotten"
+        )
+        await edge.put(1, "cached12")
+        assert (await edge.get("/cached12")).status == 302
+        assert len(edge.clicks()) == 3
+
+
+async def test_redis_paused_is_noticed_and_survived(own_redis: RedisServer, tmp_path: Path) -> None:
+    import os
+
+    async with running_edge(own_redis.url, own_redis.url, tmp_path) as edge:
+        await edge.put(1, "own12345", None, "Penhgyab")
+        os.kill(own_redis.pid, signal.SIGSTOP)
+        try:
+            asked = asyncio.get_running_loop().time()
+            assert (await edge.get("/Penhgyab")).status == 503
+            assert asyncio.get_running_loop().time() - asked < 0.3
+            await until(lambda: edge.readiness is not None)
+        finally:
+            os.kill(own_redis.pid, signal.SIGCONT)
+        await until(lambda: edge.readiness is None, within_s=2)
+        assert (await edge.get("/Penhgyab")).status == 302
+
+
+async def test_a_lookup_lost_with_its_connection_is_asked_again(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    async with behind_proxy(redis_server, tmp_path) as (edge, proxy):
+        await edge.put(1, "own12345")
+        proxy.flowing.clear()
+        asking = asyncio.create_task(edge.get("/own12345"))
+        await asyncio.sleep(0.02)  # it is under way, and no reply will come
+        proxy.cut()
+        proxy.flowing.set()
+        assert (await asking).status == 302
+
+
+async def test_answers_keep_the_order_of_pipelined_requests(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    async with behind_proxy(redis_server, tmp_path) as (edge, proxy):
+        for number, code in enumerate(("quick123", "slow1234"), 1):
+            await edge.put(number, code, EdgeLink(number, "t", code, "", f"https://e.com/{code}".encode()))
+        assert (await edge.get("/quick123")).status == 302
+        proxy.flowing.clear()
+        reader, writer = await edge.connect()
+        for code in ("slow1234", "quick123"):  # a packet each
+            writer.write(f"GET /{code} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            await asyncio.sleep(0.02)
+        writer.write(b"HEAD /quick123 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        proxy.flowing.set()
+        replies = [await Reply.read(reader) for _ in range(3)]
+        assert [reply.location[-8:] for reply in replies] == ["slow1234", "quick123", "quick123"]
+        assert await reader.read() == b""
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"-ERR no\r\n",
+        b":1\r\n",
+        b"$3\r\nabc\r\n",
+        b"+OK\r\n",
+        b"*0\r\n",
+        b"\x00\x01\r\n",
+        b"$1\r\n1\r\n$1\r\n1\r\n",
+    ],
+)
+async def test_at_the_first_doubt_the_connection_is_dropped(
+    redis_server: RedisServer, tmp_path: Path, reply: bytes
+) -> None:
+    async with behind_proxy(redis_server, tmp_path) as (edge, proxy):
+        await edge.put(1, "own12345", None, "Penhgyab")
+        pristine = proxy.tamper
+
+        def tamper_once(data: bytes) -> bytes:
+            if data != b"$1\r\n1\r\n":
+                return data
+            proxy.tamper = pristine
+            return reply
+
+        proxy.tamper = tamper_once
+        reply_to_client = await edge.get("/Penhgyab")
+        assert (reply_to_client.status, reply_to_client.headers.get("Location")) in {
+            (302, DESTINATION.decode()),
+            (503, None),
+        }
+        await until(lambda: edge.readiness is None, within_s=2)
+        assert (await edge.get("/own12345")).location == DESTINATION.decode()
+
+
+async def test_no_answer_carries_anothers_destination_whatever_breaks(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """Clients hang up at random, and the connection to Redis breaks at random, also within replies."""
+    codes = [f"code{number:04}" for number in range(300)]
+    chance = random.Random(1)
+    answered = 0
+    async with behind_proxy(redis_server, tmp_path) as (edge, proxy):
+        for number, code in enumerate(codes, 1):
+            await edge.put(number, code, EdgeLink(number, "t", code, "", f"https://e.com/{code}".encode()))
+
+        async def recipient() -> None:
+            nonlocal answered
+            reader, writer = await edge.connect()
+            for code in chance.choices(codes, k=25):
+                writer.write(f"GET /{code} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                if chance.random() < 0.1:
+                    writer.transport.abort()
+                    reader, writer = await edge.connect()
+                    continue
+                reply = await Reply.read(reader)
+                assert reply.status in {302, 503}
+                if reply.status == 302:
+                    answered += 1
+                    assert reply.location == f"https://e.com/{code}"
+            writer.close()
+
+        async def breaker() -> None:
+            while True:
+                await asyncio.sleep(chance.uniform(0.005, 0.03))
+                if chance.random() < 0.5:
+                    proxy.cut()
+                else:
+                    proxy.cut_after_bytes = chance.randrange(1, 60)
+                    await asyncio.sleep(0.005)
+                    proxy.cut_after_bytes = None
+
+        breaking = asyncio.create_task(breaker())
+        await asyncio.gather(*(recipient() for _ in range(40)))
+        breaking.cancel()
+        await asyncio.wait([breaking])
+        proxy.cut_after_bytes = None
+
+        async def is_back() -> bool:
+            return (await edge.get(f"/{codes[0]}")).status == 302
+
+        await until_async(is_back, within_s=2)
+        assert answered > 200
+        clicks = edge.clicks()
+        assert len(clicks) >= answered, "every answered redirect is in the spool"
+        assert {click["code"]: click["link"] for click in clicks}.items() <= {
+            code: number for number, code in enumerate(codes, 1)
+        }.items()
+
+
+async def test_the_edge_starts_without_redis_and_gets_ready_when_it_comes(
+    own_redis: RedisServer, tmp_path: Path
+) -> None:
+    own_redis.stop()
+    async with running_edge(own_redis.url, own_redis.url, tmp_path, await_ready=False) as edge:
+        await until(lambda: edge.readiness not in {"not started", None})
+        assert (await edge.get("/own12345")).status == 503
+        own_redis.start()
+        await until(lambda: edge.readiness is None, within_s=2)
+        assert (await edge.get("/own12345")).status == 404

@@ -3,7 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-OUTCOMES: Final = ("redirected", "gone", "not_found", "unavailable", "method_not_allowed")
+OUTCOMES: Final = (
+    "redirected",
+    "gone",
+    "not_found",
+    "unavailable",
+    "method_not_allowed",
+    "bad_request",
+    "failed",
+)
 MAX_LOOKUP_SAMPLES: Final = 200
 
 

@@ -3,10 +3,9 @@
 import asyncio
 from typing import Final, Protocol, cast
 
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
 from edge.answers import ANSWERS, RenderedAnswers, dated
-from edge.counters import Counters
 from edge.domains import Domains
 from edge.headers import read_headers
 from edge.redirector import Redirector
@@ -14,6 +13,7 @@ from edge.request import CodeRequest, RequestHeaders, parse_target
 from edge.routing import Decision
 
 _METHODS: Final = frozenset(("GET", "HEAD"))
+_VERSIONS: Final = (HttpVersion10, HttpVersion11)
 
 
 class Connection(Protocol):
@@ -51,29 +51,31 @@ class _Waiting:
 class SlowPath:
     """The handler of an `aiohttp.web.Server` whose connections are `edge.lane.LaneHandler`s."""
 
-    def __init__(
-        self, redirector: Redirector, answers: RenderedAnswers, domains: Domains, counters: Counters
-    ) -> None:
+    def __init__(self, redirector: Redirector, answers: RenderedAnswers, domains: Domains) -> None:
         self._redirector = redirector
         self._answers = answers
         self._domains = domains
-        self._counters = counters
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.version not in _VERSIONS:
+            return self._refuse("bad_request")
         if request.method not in _METHODS:
-            return self._respond("method_not_allowed")
+            return self._refuse("method_not_allowed")
         target = parse_target(request.raw_path.encode("utf-8", "surrogateescape"))
         if target is None:
-            return self._respond("not_found")
+            self._redirector.note("not_found")
+            return response("not_found", self._answers)
         waiting = _Waiting(request, target, read_headers(request.raw_headers, self._domains))
         self._redirector.ask(waiting)
         decision = await waiting.decided
         return response(decision.outcome, self._answers, decision.destination)
 
-    def _respond(self, outcome: str) -> web.Response:
-        self._counters.answers[outcome] += 1
-        self._redirector.turn_to_now()
-        return response(outcome, self._answers)
+    def _refuse(self, outcome: str) -> web.Response:
+        """Refuse, and close: what follows may be a body, or meant for whom CONNECT named."""
+        self._redirector.note(outcome)
+        refusal = response(outcome, self._answers)
+        refusal.force_close()
+        return refusal
 
 
 def response(outcome: str, answers: RenderedAnswers, location: bytes = b"") -> web.Response:

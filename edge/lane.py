@@ -234,7 +234,8 @@ class LaneHandler(RequestHandler):
             self.log_exception("a request could not be answered", exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has begun, so no other can be sent")
-        self._lane.redirector.turn_to_now()
-        refusal = response("bad_request" if status < 500 else "failed", self._lane.answers)
+        outcome = "bad_request" if status < 500 else "failed"
+        self._lane.redirector.note(outcome)
+        refusal = response(outcome, self._lane.answers)
         refusal.force_close()
         return refusal

@@ -16,7 +16,7 @@ class EdgeMetrics:
         requests = Counter(
             "smartlinks_edge_requests",
             "Requests answered: redirected (302), gone (410), not_found (404), unavailable (503), "
-            "method_not_allowed (405).",
+            "method_not_allowed (405), bad_request (400), failed (500).",
             ["outcome"],
             registry=registry,
         )

@@ -86,8 +86,9 @@ class Redirector:
             counts[decision.outcome] += 1
             request.answer(decision)
 
-    def turn_to_now(self) -> None:
-        """Date what is answered without a decision."""
+    def note(self, outcome: str) -> None:
+        """Count and date an answer that needs no decision, before it is made."""
+        self._counters.answers[outcome] += 1
         self._answers.turn_to(self._clock_ms() // 1000)
 
     def _append(self, clicks: list[bytes]) -> None:

@@ -68,7 +68,7 @@ async def serve_worker(
     spool = SpoolWriter(settings.spool_dir)
     redirector = Redirector(RedisAddress.parse(settings.redis_url), spool, counters, clock_ms, answers)
     lane = Lane(redirector, answers, domains, settings.trusted_proxies)
-    server = web.Server(SlowPath(redirector, answers, domains, counters).handle)
+    server = web.Server(SlowPath(redirector, answers, domains).handle)
     listener = await loop.create_server(
         lambda: LaneHandler(lane, server, loop),
         settings.host,

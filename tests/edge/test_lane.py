@@ -81,7 +81,7 @@ class Side:
         self._spool = SpoolWriter(folder)
         self._redirector = Redirector(redis, self._spool, self.counters, lambda: 1_700_000_000_000, answers)
         self.lane = Lane(self._redirector, answers, domains, ())
-        server = web.Server(SlowPath(self._redirector, answers, domains, self.counters).handle)
+        server = web.Server(SlowPath(self._redirector, answers, domains).handle)
         self._connect = lambda: handler(self.lane, server, loop)
         self._running = loop.create_task(self._redirector.resolver.run())
 

@@ -109,6 +109,7 @@ def check_exact(system: System, load: Load) -> None:
     """Stop the system and hold what is stored against what was sent and answered."""
     assert load.wrong == []
     assert 404 not in load.statuses, load.statuses
+    wait_until("an empty spool", lambda: system.metric(1, "smartlinks_ingest_lag_bytes") == 0.0)
     assert system.stop(deadline_s=60.0) == 0
     assert len(load.answered) >= KILLS * 200
     stored = Counter(

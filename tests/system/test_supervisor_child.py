@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -21,9 +20,9 @@ time.sleep(60)
 """
 FORKS_A_WORKER = """
 import os, time
-if os.fork() == 0:
-    time.sleep(60)
-print('up', flush=True)
+worker = os.fork()
+if worker:
+    print('up', os.getpid(), worker, flush=True)
 time.sleep(60)
 """
 
@@ -127,11 +126,8 @@ async def test_workers_of_a_killed_program_end_before_its_successor_starts(
 ) -> None:
     run(FORKS_A_WORKER)
     await lines.wait_for("up")
-    first = {process.pid: process for process in psutil.Process().children(recursive=True)}
-    sessions = {pid for pid in first if os.getpgid(pid) == pid}
-    for pid in sessions:
-        os.kill(pid, signal.SIGKILL)
+    [line] = [line for line in lines.texts if line.startswith("up")]
+    program, worker = (psutil.Process(int(pid)) for pid in line.split()[1:])
+    program.kill()
     await lines.wait_for("starting it again")
-    assert not any(
-        process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in first.values()
-    )
+    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import api.contract
 import uvloop
 
 import aggregator.contract
+import api.contract
 import ingest.contract
 from edge.contract import Settings, SettingsError, configure_logging, load
 from ingest.contract import Warehouse, open_warehouse

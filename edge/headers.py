@@ -1,16 +1,25 @@
-"""Request headers, read once into what the edge needs of them. Pure functions."""
+"""Request headers, read into what the edge needs of them. Pure functions."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from edge.click_json import header_fields
+from edge.clicks import SIGNAL_HEADERS
 from edge.domains import Domains
 from edge.request import RequestHeaders
 from edge.routing import platform_of
 
+FORWARDED_FOR: Final = b"x-forwarded-for"
+# The names of all headers that an answer or a click depends on, save the client's address.
+TELLING: Final = (
+    b"host",
+    b"user-agent",
+    b"referer",
+    b"accept-language",
+    *(name.encode() for name in SIGNAL_HEADERS),
+)
 MAX_FIELDS: Final = 100
-_FIELD: Final = re.compile(rb"([A-Za-z][A-Za-z0-9-]*+):[ \t]*+([\x21-\x7e][\t\x20-\x7e]*+)\r\n")
 _BLOCK: Final = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]*+:[ \t]*+[\x21-\x7e][\t\x20-\x7e]*+\r\n)++\r\n")
 # Names that change how a request is framed, answered or continued.
 _NOT_PLAIN: Final = frozenset(
@@ -29,42 +38,47 @@ _NOT_PLAIN: Final = frozenset(
 )
 
 
-def read_plain_block(block: bytes, domains: Domains) -> RequestHeaders | None:
-    """Read what stands between the request line and the empty line, that one included; None unless plain.
+def split_plain_block(block: bytes) -> dict[bytes, bytes] | None:
+    """Values by lower-case name from all that follows the request line, the empty line included.
 
-    Plain is: visible ASCII, no name twice, a `Host`, nothing of `_NOT_PLAIN`, no `Connection` but keep-alive.
+    None unless plain: visible ASCII, no name twice, a `Host`, nothing of `_NOT_PLAIN`, no `Connection` but
+    keep-alive.
     """
     if _BLOCK.fullmatch(block) is None:
         return None
-    fields = [(name, value.rstrip(b" \t")) for name, value in _FIELD.findall(block)]
-    values = {name.lower(): value for name, value in fields}
-    if len(values) != len(fields) or len(fields) > MAX_FIELDS or b"host" not in values:
+    lines = block[: -len(b"\r\n\r\n")].split(b"\r\n")
+    values = {}
+    for line in lines:
+        name, _, value = line.partition(b":")
+        values[name.lower()] = value.strip(b" \t")
+    if len(values) != len(lines) or len(lines) > MAX_FIELDS or b"host" not in values:
         return None
     if not _NOT_PLAIN.isdisjoint(values) or values.get(b"connection", b"keep-alive").lower() != b"keep-alive":
         return None
-    return read_headers(fields, domains)
+    return values
 
 
-def read_headers(fields: Iterable[tuple[bytes, bytes]], domains: Domains) -> RequestHeaders:
-    """Read header fields as they came, values stripped.
+def join_fields(fields: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Values by lower-case name, of fields as they came.
 
     Of a repeated field the first counts, save `X-Forwarded-For`, which is one list over all its lines.
     """
-    values: dict[str, str] = {}
-    host = b""
-    for raw_name, raw_value in fields:
-        name = raw_name.decode("latin-1").lower()
-        value = raw_value.decode("utf-8", "replace")
-        if name == "host":
-            host = host or raw_value
-        elif name == "x-forwarded-for" and name in values:
-            values[name] += "," + value
+    values: dict[bytes, bytes] = {}
+    for raw_name, value in fields:
+        name = raw_name.lower()
+        if name == FORWARDED_FOR and name in values:
+            values[name] += b"," + value
         else:
             values.setdefault(name, value)
-    domain = domains.find(host)
+    return values
+
+
+def read_headers(values: Mapping[bytes, bytes], domains: Domains) -> RequestHeaders:
+    """What the edge needs of the values of `TELLING`; invalid UTF-8 is replaced."""
+    texts = {name.decode(): values[name].decode("utf-8", "replace") for name in TELLING if name in values}
+    domain = domains.find(values.get(b"host", b""))
     return RequestHeaders(
         domain=domain,
-        platform=platform_of(values.get("user-agent", ""), values.get("sec-ch-ua-platform", "")),
-        forwarded_for=values.get("x-forwarded-for", ""),
-        click_fields=header_fields(domain.name if domain else "", values),
+        platform=platform_of(texts.get("user-agent", ""), texts.get("sec-ch-ua-platform", "")),
+        click_fields=header_fields(domain.name if domain else "", texts),
     )

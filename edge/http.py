@@ -7,9 +7,9 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 
 from edge.answers import ANSWERS, RenderedAnswers, dated
 from edge.domains import Domains
-from edge.headers import read_headers
+from edge.headers import FORWARDED_FOR, join_fields, read_headers
 from edge.redirector import Redirector
-from edge.request import CodeRequest, RequestHeaders, parse_target
+from edge.request import CodeRequest, parse_target
 from edge.routing import Decision
 
 _METHODS: Final = frozenset(("GET", "HEAD"))
@@ -19,7 +19,7 @@ _VERSIONS: Final = (HttpVersion10, HttpVersion11)
 class Connection(Protocol):
     """What the slow path asks of the connection, which is the lane's handler."""
 
-    def client_address(self, forwarded_for: str) -> bytes:
+    def client_address(self, forwarded_for: bytes) -> bytes:
         """The client's address, given its `X-Forwarded-For` list."""
         ...
 
@@ -28,13 +28,15 @@ class _Waiting:
     """A `CodeRequest` that aiohttp has parsed."""
 
     def __init__(
-        self, request: web.BaseRequest, target: tuple[bytes, bytes, bytes], headers: RequestHeaders
+        self, request: web.BaseRequest, target: tuple[bytes, bytes, bytes], domains: Domains
     ) -> None:
+        values = join_fields(request.raw_headers)
         self._request = request
         self.method = request.method.encode()
         self.suffix, self.code, self.query = target
-        self.headers = headers
-        self.address = cast("Connection", request.protocol).client_address(headers.forwarded_for)
+        self.headers = read_headers(values, domains)
+        forwarded_for = values.get(FORWARDED_FOR, b"")
+        self.address = cast("Connection", request.protocol).client_address(forwarded_for)
         self.deadline = 0.0
         self.followers: list[CodeRequest] | None = None
         self.decided: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
@@ -65,7 +67,7 @@ class SlowPath:
         if target is None:
             self._redirector.note("not_found")
             return response("not_found", self._answers)
-        waiting = _Waiting(request, target, read_headers(request.raw_headers, self._domains))
+        waiting = _Waiting(request, target, self._domains)
         self._redirector.ask(waiting)
         decision = await waiting.decided
         return response(decision.outcome, self._answers, decision.destination)

@@ -19,11 +19,11 @@ from typing import Final, cast
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from edge.address import Network, client_address
+from edge.address import Network, client_address, to_ranges
 from edge.answers import RenderedAnswers
 from edge.cache import BoundedCache
 from edge.domains import Domains
-from edge.headers import read_plain_block
+from edge.headers import FORWARDED_FOR, TELLING, read_headers, split_plain_block
 from edge.http import response
 from edge.redirector import Redirector
 from edge.request import CODE_PATH, CodeRequest, RequestHeaders
@@ -33,7 +33,7 @@ KEEP_ALIVE_S: Final = 75.0
 STALL_S: Final = 10.0
 MAX_HEAD_BYTES: Final = 8_000
 REMEMBERED_BLOCK_BYTES: Final = 2_048
-BLOCKS_A_GENERATION: Final = 2_048
+HEADERS_A_GENERATION: Final = 1_024
 
 _REQUEST_LINE: Final = re.compile(
     rb"GET " + CODE_PATH + rb"(?:\?([A-Za-z0-9._~!$&'()*+,;=:@/?%-]*+))? HTTP/1\.1\r\n"
@@ -56,20 +56,36 @@ class Lane:
         self.connections: Final[set[LaneHandler]] = set()
         self.keep_alive_until = asyncio.get_running_loop().time() + KEEP_ALIVE_S
         """Loop time to which a request that comes now keeps its connection alive."""
-        self._trusted_proxies = trusted_proxies
-        self._remembered: BoundedCache[bytes, RequestHeaders] = BoundedCache(BLOCKS_A_GENERATION)
-        self.remembered: Final = self._remembered.get
-        """The headers of a plain block that was read before, or None."""
+        self._trusted_proxies = to_ranges(trusted_proxies)
+        self._by_block: BoundedCache[bytes, RequestHeaders] = BoundedCache(HEADERS_A_GENERATION)
+        self._by_values: BoundedCache[tuple[bytes | None, ...], RequestHeaders] = BoundedCache(
+            HEADERS_A_GENERATION
+        )
+        self.remembered: Final = self._by_block.get
+        """The headers of a plain block that was read before and has no `X-Forwarded-For`, or None."""
 
-    def read_block(self, block: bytes) -> RequestHeaders | None:
-        """As `read_plain_block`. Short ones are remembered: phones of a kind send the same to the byte."""
-        headers = read_plain_block(block, self.domains)
-        if headers is not None and len(block) <= REMEMBERED_BLOCK_BYTES:
-            self._remembered.put(block, headers)
-        return headers
+    def read_block(self, block: bytes) -> tuple[RequestHeaders, bytes] | None:
+        """The headers and the `X-Forwarded-For` list ("" for none) of a plain block; None unless it is plain.
 
-    def client_address(self, peer: str, forwarded_for: str) -> bytes:
-        return client_address(peer, forwarded_for, self._trusted_proxies).encode()
+        Phones of a kind send the same to the byte, save for what proxies add: short blocks are remembered.
+        """
+        values = split_plain_block(block)
+        if values is None:
+            return None
+        forwarded_for = values.get(FORWARDED_FOR, b"")
+        telling = tuple(map(values.get, TELLING))
+        headers = self._by_values.get(telling)
+        if headers is None:
+            headers = read_headers(values, self.domains)
+        if len(block) <= REMEMBERED_BLOCK_BYTES:
+            self._by_values.put(telling, headers)
+            if not forwarded_for:
+                self._by_block.put(block, headers)
+        return headers, forwarded_for
+
+    def client_address(self, peer: str, forwarded_for: bytes) -> bytes:
+        """The address of the client behind `peer`, which sent this `X-Forwarded-For` list."""
+        return client_address(peer, forwarded_for.decode("latin-1"), self._trusted_proxies).encode()
 
     def tick(self, now: float) -> None:
         """Close what has been stalled for `STALL_S`. Called each second; `now` is the loop's time."""
@@ -129,7 +145,7 @@ class LaneHandler(RequestHandler):
         self._lane_transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         self._peer = peer[0] if peer else ""
-        self._own_address = self._lane.client_address(self._peer, "")
+        self._own_address = self._lane.client_address(self._peer, b"")
         self._lane.connections.add(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -166,7 +182,7 @@ class LaneHandler(RequestHandler):
         if self._held and not self._is_busy:
             self._go_on()
 
-    def client_address(self, forwarded_for: str) -> bytes:
+    def client_address(self, forwarded_for: bytes) -> bytes:
         """The client's address, given its `X-Forwarded-For` list."""
         return self._lane.client_address(self._peer, forwarded_for) if forwarded_for else self._own_address
 
@@ -197,16 +213,18 @@ class LaneHandler(RequestHandler):
         if line is None:
             return False
         block = data[line.end() :]
-        headers = self._lane.remembered(block) or self._lane.read_block(block)
+        headers = self._lane.remembered(block)
+        self.address = self._own_address
         if headers is None:
-            return False
+            read = self._lane.read_block(block)
+            if read is None:
+                return False
+            headers, forwarded_for = read
+            self.address = self.client_address(forwarded_for)
         self._is_busy = True
         self._next_keepalive_close_time = self._lane.keep_alive_until
         self.suffix, self.code, self.query = line.groups(b"")
         self.headers = headers
-        self.address = (
-            self.client_address(headers.forwarded_for) if headers.forwarded_for else self._own_address
-        )
         self._lane.redirector.ask(self)
         return True
 

@@ -24,7 +24,6 @@ class RequestHeaders:
 
     domain: Domain | None
     platform: Platform | None
-    forwarded_for: str
     click_fields: bytes
 
 

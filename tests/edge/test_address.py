@@ -4,9 +4,9 @@ import ipaddress
 
 import pytest
 
-from edge.address import client_address
+from edge.address import client_address, to_ranges
 
-PRIVATE = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
+PRIVATE = to_ranges((ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")))
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,10 @@ PRIVATE = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
         ("10.0.0.1", "203.0.113.7, , 10.0.0.2", "10.0.0.2"),
         ("10.0.0.1", 'fe80::1%"},"x":"', "10.0.0.1"),
         ("10.0.0.1", "203.0.113.7:443", "10.0.0.1"),
+        ("10.0.0.1", "203.0.113.007", "10.0.0.1"),
+        ("10.0.0.1", "203.0.113.7\x00", "10.0.0.1"),
+        ("10.0.0.1", "\xe9", "10.0.0.1"),
+        ("fe80::7%eth0", "", "fe80::7"),
         # a Unix socket has no address
         ("", "203.0.113.7", ""),
     ],

@@ -30,7 +30,7 @@ class Request:
     connected = True
 
     def __init__(self, headers: dict[str, str]) -> None:
-        self.headers = RequestHeaders(None, None, "", header_fields("s.example.com", headers))
+        self.headers = RequestHeaders(None, None, header_fields("s.example.com", headers))
 
     def answer(self, decision: Decision) -> None: ...
 

@@ -1,0 +1,241 @@
+"""`python -m edge` as operators see it: workers that die, a parent that dies, signals, metrics."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+import psutil
+import pytest
+
+from edge.contract import EdgeLink, open_link_store
+from tests.edge.conftest import DESTINATION, free_port
+from tests.fixtures.redis import RedisServer
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *args: object, **kwargs: object) -> None:
+        return None
+
+
+class EdgeProgram:
+    """The program, its ports and its processes."""
+
+    def __init__(self, redis_url: str, folder: Path, workers: int) -> None:
+        self.port, self.metrics_port = free_port(), free_port()
+        self.spool = folder / "spool" / "clicks"
+        environment = {
+            "PATH": os.environ["PATH"],
+            "SMARTLINKS_REDIS_URL": redis_url,
+            "SMARTLINKS_DATA_DIR": str(folder),
+            "SMARTLINKS_EDGE_HOST": "127.0.0.1",
+            "SMARTLINKS_EDGE_PORT": str(self.port),
+            "SMARTLINKS_EDGE_WORKERS": str(workers),
+            "SMARTLINKS_METRICS_PORT": str(self.metrics_port),
+        }
+        self.started = monotonic()
+        self.process = subprocess.Popen([sys.executable, "-m", "edge"], cwd=REPOSITORY, env=environment)
+
+    def status(self, path: str = "/own12345") -> int:
+        """The status of a GET on a connection of its own; 0 where none could be made."""
+        return _status(f"http://127.0.0.1:{self.port}{path}")
+
+    def is_ready(self) -> bool:
+        return _status(f"http://127.0.0.1:{self.metrics_port}/readyz") == 200
+
+    def metric(self, line: str) -> float:
+        """The value of a sample, named as in the exposition."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as reply:
+            samples = dict(
+                sample.rsplit(" ", 1) for sample in reply.read().decode().splitlines() if sample[0] != "#"
+            )
+        return float(samples.get(line, "nan"))
+
+    def workers(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
+
+    def clicks(self) -> int:
+        return sum(log.read_bytes().count(b"\n") for log in self.spool.glob("*/*.log"))
+
+
+def _status(url: str) -> int:
+    opener = urllib.request.build_opener(NoRedirect)
+    try:
+        with opener.open(url, timeout=5) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as refusal:
+        return refusal.code
+    except OSError:
+        return 0
+
+
+def wait_until(condition: object, within_s: float = 10) -> None:
+    deadline = monotonic() + within_s
+    while not condition():  # type: ignore[operator]
+        assert monotonic() < deadline, "did not happen in time"
+        sleep(0.01)
+
+
+@contextmanager
+def running(redis: RedisServer, folder: Path, workers: int = 1) -> Iterator[EdgeProgram]:
+    async def put() -> None:
+        store = open_link_store(redis.url)
+        await store.put_link("lnk_1", 1, EdgeLink(1, "t", "own12345", "", DESTINATION), b"{}")
+        await store.claim_codes("", ["own12345"], 1)
+        await store.close()
+
+    asyncio.run(put())
+    program = EdgeProgram(redis.url, folder, workers)
+    children: list[psutil.Process] = []
+    try:
+        wait_until(program.is_ready)
+        children = program.workers()
+        yield program
+    finally:
+        if program.process.poll() is None:
+            children = program.workers()
+            program.process.kill()
+        program.process.wait()
+        psutil.wait_procs(children, timeout=10)
+        for child in children:
+            if child.is_running():
+                child.kill()
+
+
+def test_it_serves_counts_and_stops_at_once(redis_server: RedisServer, tmp_path: Path) -> None:
+    with running(redis_server, tmp_path, workers=2) as program:
+        assert len(program.workers()) == 2
+        for _ in range(20):
+            assert program.status() == 302
+        assert program.status("/unknown1") == 404
+        wait_until(lambda: program.metric('smartlinks_edge_requests_total{outcome="redirected"}') == 20)
+        assert program.metric("smartlinks_edge_clicks_spooled_total") == 20
+        assert program.metric("smartlinks_edge_clicks_dropped_total") == 0
+        asked = monotonic()
+        program.process.terminate()
+        assert program.process.wait(timeout=10) == 0
+        assert monotonic() - asked < 3
+        assert program.clicks() == 20
+
+
+def test_a_worker_serves_within_a_second_of_its_start(redis_server: RedisServer, tmp_path: Path) -> None:
+    with running(redis_server, tmp_path) as program:
+        [worker] = program.workers()
+        worker.kill()
+        worker.wait(timeout=5)
+        killed = monotonic()
+        wait_until(lambda: program.status() == 302)
+        assert monotonic() - killed < 2
+        assert program.workers() != [worker]
+
+
+@pytest.mark.drill
+def test_killed_workers_lose_no_answered_click(redis_server: RedisServer, tmp_path: Path) -> None:
+    with running(redis_server, tmp_path, workers=2) as program:
+        answered = 0
+        for _ in range(10):
+            victim = program.workers()[0]
+            for _ in range(20):
+                answered += program.status() == 302
+            victim.kill()
+            victim.wait(timeout=5)
+            answered += program.status() == 302
+            wait_until(lambda: len(program.workers()) == 2)
+            wait_until(program.is_ready)
+        # A worker may be killed between the write of a click and the sending of its answer.
+        assert answered <= program.clicks() <= answered + 10
+
+
+def test_workers_end_with_their_parent(redis_server: RedisServer, tmp_path: Path) -> None:
+    with running(redis_server, tmp_path, workers=2) as program:
+        workers = program.workers()
+        program.process.kill()
+        program.process.wait()
+        _, alive = psutil.wait_procs(workers, timeout=5)
+        assert alive == []
+
+
+def test_a_draining_worker_answers_once_more_and_closes(redis_server: RedisServer, tmp_path: Path) -> None:
+    with running(redis_server, tmp_path) as program:
+
+        async def ask_across_the_drain() -> list[bytes]:
+            reader, writer = await asyncio.open_connection("127.0.0.1", program.port)
+            replies = [b""]
+            while b"Connection: close" not in replies[-1]:
+                writer.write(b"GET /own12345 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                replies.append(await reader.readuntil(b"\r\n\r\n"))
+                if len(replies) == 2:
+                    program.process.terminate()
+            replies.append(await reader.read())
+            writer.close()
+            return replies
+
+        _, *answers, rest = asyncio.run(ask_across_the_drain())
+        assert all(answer.startswith(b"HTTP/1.1 302") for answer in answers)
+        assert rest == b""
+        assert program.process.wait(timeout=5) == 0
+
+
+def test_readiness_follows_redis(own_redis: RedisServer, tmp_path: Path) -> None:
+    with running(own_redis, tmp_path) as program:
+        own_redis.stop()
+        wait_until(lambda: not program.is_ready())
+        assert program.status() == 503
+        own_redis.start()
+        wait_until(program.is_ready, within_s=2)
+
+
+def test_without_a_redis_url_it_says_what_to_do(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "edge"],
+        cwd=REPOSITORY,
+        env={"PATH": os.environ["PATH"], "SMARTLINKS_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert len(ended.stderr.splitlines()) == 1
+    assert "SMARTLINKS_REDIS_URL" in ended.stderr
+    assert "make run" in ended.stderr
+
+
+def test_a_taken_port_is_one_line(redis_server: RedisServer, tmp_path: Path) -> None:
+    with running(redis_server, tmp_path) as program:
+        ended = subprocess.run(
+            [sys.executable, "-m", "edge"],
+            cwd=REPOSITORY,
+            env={
+                "PATH": os.environ["PATH"],
+                "SMARTLINKS_REDIS_URL": redis_server.url,
+                "SMARTLINKS_DATA_DIR": str(tmp_path),
+                "SMARTLINKS_METRICS_PORT": str(program.metrics_port),
+            },
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+        assert ended.returncode == 1
+        assert str(program.metrics_port) in ended.stderr.splitlines()[-1]
+        assert "Traceback" not in ended.stderr
+
+
+def test_sigint_to_the_group_is_left_to_the_parent(redis_server: RedisServer, tmp_path: Path) -> None:
+    with running(redis_server, tmp_path) as program:
+        [worker] = program.workers()
+        worker.send_signal(signal.SIGINT)
+        assert program.status() == 302
+        assert worker.is_running()
+        program.process.send_signal(signal.SIGINT)
+        assert program.process.wait(timeout=5) == 0

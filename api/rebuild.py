@@ -1,4 +1,4 @@
-"""Fills an emptied Redis again from the catalogue: links, their public ids, all codes, the highest number."""
+"""Fills an emptied Redis again from the catalogue: links, public ids, all codes, the highest number."""
 
 import asyncio
 import logging
@@ -43,6 +43,11 @@ async def rebuild_link_store(
             await link_store.put_link(link.id, link.number, edge_link(link), link.to_json())
             await link_store.claim_codes(tag, [link.code], link.number)
         count = _report(count, len(step))
+    retired = catalogue.retired_codes()
+    while tombstones := await asyncio.to_thread(_take, retired, LINKS_A_STEP):
+        for number, domain, code in tombstones:
+            await link_store.claim_codes(domain_tags.get(domain, ""), [code], number)
+        count = _report(count, len(tombstones))
     codes = catalogue.all_codes()
     while runs := await asyncio.to_thread(_take, codes, LINKS_A_STEP):
         for number, run in runs:

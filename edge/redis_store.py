@@ -57,7 +57,7 @@ class RedisLinkStore:
     """The `LinkStore` of one Redis server. Owns its connections."""
 
     def __init__(self, url: str) -> None:
-        self._pool: BlockingConnectionPool[Any] = BlockingConnectionPool.from_url(
+        self._pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
             timeout=TIMEOUT_S,

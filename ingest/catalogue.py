@@ -40,18 +40,20 @@ class Catalogue:
         self._warehouse.insert("links", _columns_of(doc), token=token)
 
     def delete_link(self, tenant: str, number: int, at_ms: int, *, token: str) -> None:
-        """Leave the link's number and nothing else: its codes, recipients and clicks are erased now.
+        """Leave a tombstone: its recipients, their codes and all clicks are erased now.
 
-        The aggregator erases once more what was on its way.
+        The tombstone keeps the link's number, domain and own code, so that neither is ever given again. The
+        aggregator erases once more what was on its way.
         """
+        domain, code = self._claim_of(tenant, number)
         nothing = LinkDocument(
             number=number,
             id="",
             tenant=tenant,
             name="",
-            domain="",
+            domain=domain,
             suffix="",
-            code="",
+            code=code,
             destination_url="",
             ios_url=None,
             android_url=None,
@@ -155,11 +157,27 @@ class Catalogue:
             for row in block:
                 yield LinkDocument.from_json(dict(zip(LinkDocument.__slots__, row, strict=True)))
 
+    def retired_codes(self) -> Iterator[tuple[int, str, str]]:
+        """Number, domain and own code of every deleted link. Read to the end or close the generator."""
+        for block in self._warehouse.stream(
+            "SELECT number, domain, code FROM links FINAL WHERE deleted AND code != ''"
+        ):
+            yield from block
+
     def all_codes(self) -> Iterator[tuple[int, list[str]]]:
         """Every code minted for a recipient, in lists of one link's number; a number may come again."""
         for block in self._warehouse.stream("SELECT link, code FROM codes"):
             for number, rows in groupby(block, itemgetter(0)):
                 yield int(number), [code for _, code in rows]
+
+    def _claim_of(self, tenant: str, number: int) -> tuple[str, str]:
+        """Domain and own code of a link, deleted or not; empty where the catalogue has none of it."""
+        rows = self._warehouse.query(
+            "SELECT domain, code FROM links FINAL"
+            " WHERE tenant = {tenant:String} AND number = {number:UInt64}",
+            {"tenant": tenant, "number": number},
+        )
+        return rows[0] if rows else ("", "")
 
 
 def _columns_of(doc: LinkDocument) -> Mapping[str, Sequence[Any]]:

@@ -2,7 +2,8 @@
 
 Invariants:
 
-1. An event is in the spool before it is applied; whoever dies after that, the next start applies it.
+1. An event is in the spool, and on the disk, before it is applied; whoever dies after that, the next start
+   applies it.
 2. Events are applied in the order of the spool as far as one link is concerned: callers change a link one
    change at a time, and call `settle` before they read what they are about to change.
 3. `applied` in the source's folder names the last event of the prefix that is applied as a whole. It may lag
@@ -19,7 +20,7 @@ from typing import Final
 from edge.contract import MAX_LINE_BYTES, LinkStoreUnavailableError
 from ingest.apply import CodeTakenError
 from ingest.link_events import LinkEvent, encode_event
-from ingest.outbox_spool import OutboxSpool, find_abandoned, read_unapplied
+from ingest.outbox_spool import OutboxSpool, OutboxUnavailableError, find_abandoned, read_unapplied
 from ingest.warehouse import WarehouseUnavailableError
 
 MAX_EVENT_BYTES: Final = MAX_LINE_BYTES // 2
@@ -42,6 +43,7 @@ class Outbox:
         self._spool: OutboxSpool | None = None
         self._backlog: dict[str, LinkEvent] = {}
         self._settling = asyncio.Lock()
+        self._syncing = asyncio.Lock()
 
     @property
     def backlog(self) -> int:
@@ -73,6 +75,7 @@ class Outbox:
         spool = self._own_spool()
         spool.append(event)
         try:
+            await self._sync(spool)
             await self._apply(event)
         except (*PASSING, asyncio.CancelledError):
             self._backlog[event.id] = event
@@ -80,7 +83,7 @@ class Outbox:
                 spool.append(undo)
                 self._backlog[undo.id] = undo
             raise
-        except CodeTakenError:
+        except (CodeTakenError, OutboxUnavailableError):
             self._finish(event)
             raise
         except Exception as error:
@@ -105,6 +108,13 @@ class Outbox:
         if self._spool is not None:
             self._spool.close()
             self._spool = None
+
+    async def _sync(self, spool: OutboxSpool) -> None:
+        """Wait until the disk has what was appended; those who wait together share one sync."""
+        appended = spool.bytes
+        async with self._syncing:
+            if spool.synced_bytes < appended:
+                await asyncio.to_thread(spool.sync)
 
     def _own_spool(self) -> OutboxSpool:
         if self._spool is None:

@@ -33,6 +33,7 @@ class OutboxSpool:
         self._waiting: deque[LinkEvent] = deque()
         self._done: set[str] = set()
         self.bytes = 0
+        self.synced_bytes = 0
 
     @property
     def is_settled(self) -> bool:
@@ -46,6 +47,15 @@ class OutboxSpool:
             raise OutboxUnavailableError(f"the outbox can't be written: {error.strerror or error}") from error
         self.bytes += len(line)
         self._waiting.append(event)
+
+    def sync(self) -> None:
+        """Make what was appended survive a power cut. Blocks; one thread at a time."""
+        appended = self.bytes
+        try:
+            self._writer.sync()
+        except OSError as error:
+            raise OutboxUnavailableError(f"the outbox can't be synced: {error.strerror or error}") from error
+        self.synced_bytes = appended
 
     def unapplied(self) -> list[LinkEvent]:
         return [event for event in self._waiting if event.id not in self._done]

@@ -1,4 +1,5 @@
--- The newest version of a link counts; a deleted link leaves its number and nothing else.
+-- The newest version of a link counts; a deleted link leaves its number, and its domain and code, which are
+-- never given to another link.
 CREATE TABLE IF NOT EXISTS links
 (
     tenant LowCardinality(String),
@@ -26,7 +27,7 @@ CREATE TABLE IF NOT EXISTS links
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (tenant, number)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS codes
 (
@@ -39,7 +40,7 @@ CREATE TABLE IF NOT EXISTS codes
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (tenant, link, recipient, reference, code)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS sent_15m
 (
@@ -51,7 +52,7 @@ CREATE TABLE IF NOT EXISTS sent_15m
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(start)
 ORDER BY (tenant, link, start)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS sent_15m_view TO sent_15m AS
 SELECT tenant, link, toDateTime(toStartOfFifteenMinutes(minted_at), 'UTC') AS start, count() AS sent
@@ -67,4 +68,4 @@ CREATE TABLE IF NOT EXISTS erasures
 )
 ENGINE = MergeTree
 ORDER BY (tenant, link, asked_at)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;

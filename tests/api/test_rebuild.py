@@ -28,6 +28,7 @@ async def test_links_ids_codes_and_numbers_come_back(api: RunningApi, redis_serv
     codes = [
         "Plain",
         "Disabled",
+        "Deleted",
         *(one["code"] for one in (await api.client.get("/v1/links")).json()["data"]),
     ]
     kept = await api.client.post(f"/v1/links/{plain['id']}/recipients", json=recipients)
@@ -37,7 +38,7 @@ async def test_links_ids_codes_and_numbers_come_back(api: RunningApi, redis_serv
 
     assert await rebuild_link_store(api.link_store, api.catalogue, {}) == 0, "nothing to do"
     redis_server.flush()
-    assert await rebuild_link_store(api.link_store, api.catalogue, {}) == 2 + 1200
+    assert await rebuild_link_store(api.link_store, api.catalogue, {}) == 3 + 1200
     assert await _snapshot(api.link_store, ids, codes) == before
     assert await api.link_store.next_number() == 4
 

@@ -84,7 +84,7 @@ def test_the_highest_version_counts_in_any_order(catalogue: Catalogue, order: tu
     assert [doc.name for doc in catalogue.all_links()] == ["v3"]
 
 
-def test_a_deleted_link_leaves_its_number_and_nothing_else(
+def test_a_deleted_link_leaves_its_number_and_code_and_nothing_else(
     catalogue: Catalogue, warehouse: Warehouse
 ) -> None:
     for number in (1, 2):
@@ -105,8 +105,9 @@ def test_a_deleted_link_leaves_its_number_and_nothing_else(
     catalogue.delete_link("acme", 2, NOW_MS, token="delete")
     tombstone = warehouse.query_dicts("SELECT * FROM links WHERE number = 2")
     assert [(row["id"], row["destination_url"], row["code"], row["deleted"]) for row in tombstone] == [
-        ("", "", "", True)
+        ("", "", document(2).code, True)
     ]
+    assert list(catalogue.retired_codes()) == [(2, document(2).domain, document(2).code)]
 
 
 def test_codes_are_found_by_recipient_and_reference(catalogue: Catalogue) -> None:

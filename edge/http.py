@@ -42,8 +42,8 @@ class _Waiting:
         self.decided: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
 
     @property
-    def connected(self) -> bool:
-        return self._request.transport is not None
+    def transport(self) -> asyncio.Transport | None:
+        return self._request.transport
 
     def answer(self, decision: Decision) -> None:
         if not self.decided.done():

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from edge.links import EdgeLink
+from edge.routing import Decision, Platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,10 +11,11 @@ class KnownLink:
     """A link with what is derived from it once.
 
     `suffix` ends with a slash, or is empty. `click_fields` are the click event's fields that come from the
-    link, as JSON without braces.
+    link, as JSON without braces. `fixed_decisions` as in `edge.routing`.
     """
 
     link: EdgeLink
     suffix: bytes
     code: bytes
     click_fields: bytes
+    fixed_decisions: dict[Platform | None, Decision] | None

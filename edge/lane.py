@@ -57,12 +57,11 @@ class Lane:
         self.keep_alive_until = asyncio.get_running_loop().time() + KEEP_ALIVE_S
         """Loop time to which a request that comes now keeps its connection alive."""
         self._trusted_proxies = to_ranges(trusted_proxies)
-        self._by_block: BoundedCache[bytes, RequestHeaders] = BoundedCache(HEADERS_A_GENERATION)
+        self.by_block: Final[BoundedCache[bytes, RequestHeaders]] = BoundedCache(HEADERS_A_GENERATION)
+        """The headers of plain blocks that were read before and have no `X-Forwarded-For`."""
         self._by_values: BoundedCache[tuple[bytes | None, ...], RequestHeaders] = BoundedCache(
             HEADERS_A_GENERATION
         )
-        self.remembered: Final = self._by_block.get
-        """The headers of a plain block that was read before and has no `X-Forwarded-For`, or None."""
 
     def read_block(self, block: bytes) -> tuple[RequestHeaders, bytes] | None:
         """The headers and the `X-Forwarded-For` list ("" for none) of a plain block; None unless it is plain.
@@ -74,13 +73,13 @@ class Lane:
             return None
         forwarded_for = values.get(FORWARDED_FOR, b"")
         telling = tuple(map(values.get, TELLING))
-        headers = self._by_values.get(telling)
+        headers = self._by_values[telling]
         if headers is None:
             headers = read_headers(values, self.domains)
         if len(block) <= REMEMBERED_BLOCK_BYTES:
             self._by_values.put(telling, headers)
             if not forwarded_for:
-                self._by_block.put(block, headers)
+                self.by_block.put(block, headers)
         return headers, forwarded_for
 
     def client_address(self, peer: str, forwarded_for: bytes) -> bytes:
@@ -213,7 +212,7 @@ class LaneHandler(RequestHandler):
         if line is None:
             return False
         block = data[line.end() :]
-        headers = self._lane.remembered(block)
+        headers = self._lane.by_block[block]
         self.address = self._own_address
         if headers is None:
             read = self._lane.read_block(block)

@@ -68,14 +68,18 @@ class Redirector:
         clicks: list[bytes] = []
         encode, take_seq = self._encode, self._spool.take_seq
         for request, found in settled:
-            if not request.connected:
+            if request.transport is None:
                 continue
             if isinstance(found, Decision):
                 decision = found
             elif request.suffix != found.suffix:
                 decision = NOT_FOUND
             else:
-                decision = decide(found.link, request.headers.platform, request.query, now_ms)
+                fixed, platform = found.fixed_decisions, request.headers.platform
+                if fixed is not None:
+                    decision = fixed[platform]
+                else:
+                    decision = decide(found.link, platform, request.query, now_ms)
                 clicks.append(frame(encode(take_seq(), now_ms, request, found, decision)))
             answered.append((request, decision))
         if clicks:

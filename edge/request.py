@@ -47,8 +47,8 @@ class CodeRequest(Protocol):
     def method(self) -> bytes: ...
 
     @property
-    def connected(self) -> bool:
-        """Whether the client is still there."""
+    def transport(self) -> object | None:
+        """The connection; None once the client is gone."""
         ...
 
     def answer(self, decision: Decision) -> None: ...

@@ -25,7 +25,7 @@ from edge.links import EDGE_FIELDS, EdgeLink
 from edge.redis_address import RedisAddress
 from edge.redis_pipeline import RedisDoubtError, RedisPipeline, encode_command, open_pipeline
 from edge.request import CodeRequest
-from edge.routing import NOT_FOUND, UNAVAILABLE, Decision, fits_location
+from edge.routing import NOT_FOUND, UNAVAILABLE, Decision, fits_location, fixed_decisions
 
 DEADLINE_S: Final = 0.25
 SWEEP_S: Final = 0.04
@@ -79,8 +79,8 @@ class Resolver:
 
     def find(self, field: bytes) -> KnownLink | None:
         """The link of a code's field (`edge.codes.code_field`), where it is cached."""
-        number = self._numbers.get(field)
-        return None if number is None else self._links.get(number)
+        number = self._numbers[field]
+        return None if number is None else self._links[number]
 
     def ask(self, field: bytes, request: CodeRequest) -> None:
         """Look the code up. `on_resolved` is called later, or at once where Redis is known to be down."""
@@ -199,7 +199,7 @@ class Resolver:
             raise RedisDoubtError(f"a code's link number came as {type(reply).__name__}")
         number = int(reply)
         self._numbers.put(field, number)
-        known = self._links.get(number)
+        known = self._links[number]
         if known is not None:
             self._resolve(field, known)
         elif field in self._lookups:
@@ -270,4 +270,4 @@ def _known(number: int, values: Sequence[bytes | None]) -> KnownLink | None:
         _log.error("link:%d in Redis has a URL that is no visible ASCII, so it is not served", number)
         return None
     suffix = f"{link.suffix}/".encode() if link.suffix else b""
-    return KnownLink(link, suffix, link.code.encode(), link_fields(link))
+    return KnownLink(link, suffix, link.code.encode(), link_fields(link), fixed_decisions(link))

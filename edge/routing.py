@@ -69,6 +69,13 @@ def decide(link: EdgeLink, platform: Platform | None, query: bytes, now_ms: int)
     return Decision(route, "redirected", destination)
 
 
+def fixed_decisions(link: EdgeLink) -> dict[Platform | None, Decision] | None:
+    """What `decide` answers for each platform; None where time or the query decide as well."""
+    if link.expires_at_ms is not None or link.forward_query:
+        return None
+    return {platform: decide(link, platform, b"", 0) for platform in (None, "ios", "android")}
+
+
 def append_query(url: bytes, query: bytes) -> bytes:
     """`url` with `query` after its own query and before its fragment; unsafe bytes percent-encoded."""
     base, hash_mark, fragment = url.partition(b"#")

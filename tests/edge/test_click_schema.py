@@ -27,7 +27,7 @@ class Request:
     address = b"2001:db8::1"
     deadline = 0.0
     followers = None
-    connected = True
+    transport = None
 
     def __init__(self, headers: dict[str, str]) -> None:
         self.headers = RequestHeaders(None, None, header_fields("s.example.com", headers))
@@ -37,7 +37,7 @@ class Request:
 
 def click(**headers: str) -> dict[str, object]:
     link = EdgeLink(7, 'ten"ant', "own12345", "", b"https://example.com/")
-    known = KnownLink(link, b"", b"own12345", link_fields(link))
+    known = KnownLink(link, b"", b"own12345", link_fields(link), None)
     decision = Decision("ios", "redirected", b"https://example.com/")
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     event = ClickEncoder(5).encode(9, 1_700_000_000_000, Request(named), known, decision)

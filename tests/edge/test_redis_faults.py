@@ -23,6 +23,7 @@ class Proxy:
         self.flowing.set()
         self.tamper = lambda reply: reply
         self.cut_after_bytes: int | None = None
+        self.asked = 0
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -53,7 +54,9 @@ class Proxy:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, replies: bool
     ) -> None:
         while data := await reader.read(65_536):
-            if replies:
+            if not replies:
+                self.asked += data.count(b"HGET")
+            else:
                 await self.flowing.wait()
                 data = self.tamper(data)
                 if self.cut_after_bytes is not None and (keep := self.cut_after_bytes) < len(data):
@@ -122,8 +125,9 @@ async def test_a_lookup_lost_with_its_connection_is_asked_again(
     async with behind_proxy(redis_server, tmp_path) as (edge, proxy):
         await edge.put(1, "own12345")
         proxy.flowing.clear()
+        asked = proxy.asked
         asking = asyncio.create_task(edge.get("/own12345"))
-        await asyncio.sleep(0.02)  # it is under way, and no reply will come
+        await until(lambda: proxy.asked > asked)
         proxy.cut()
         proxy.flowing.set()
         assert (await asking).status == 302
@@ -138,9 +142,10 @@ async def test_answers_keep_the_order_of_pipelined_requests(
         assert (await edge.get("/quick123")).status == 302
         proxy.flowing.clear()
         reader, writer = await edge.connect()
-        for code in ("slow1234", "quick123"):  # a packet each
-            writer.write(f"GET /{code} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-            await asyncio.sleep(0.02)
+        asked = proxy.asked
+        writer.write(b"GET /slow1234 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await until(lambda: proxy.asked > asked)
+        writer.write(b"GET /quick123 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         writer.write(b"HEAD /quick123 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         proxy.flowing.set()
         replies = [await Reply.read(reader) for _ in range(3)]
@@ -198,7 +203,8 @@ async def test_no_answer_carries_anothers_destination_whatever_breaks(
         async def recipient() -> None:
             nonlocal answered
             reader, writer = await edge.connect()
-            for code in chance.choices(codes, k=25):
+            while answered < 2_000:
+                code = chance.choice(codes)
                 writer.write(f"GET /{code} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
                 if chance.random() < 0.1:
                     writer.transport.abort()
@@ -206,9 +212,11 @@ async def test_no_answer_carries_anothers_destination_whatever_breaks(
                     continue
                 reply = await Reply.read(reader)
                 assert reply.status in {302, 503}
-                if reply.status == 302:
-                    answered += 1
-                    assert reply.location == f"https://e.com/{code}"
+                if reply.status == 503:
+                    await asyncio.sleep(0.01)  # as a client that heeds Retry-After, only sooner
+                    continue
+                answered += 1
+                assert reply.location == f"https://e.com/{code}"
             writer.close()
 
         async def breaker() -> None:
@@ -222,7 +230,8 @@ async def test_no_answer_carries_anothers_destination_whatever_breaks(
                     proxy.cut_after_bytes = None
 
         breaking = asyncio.create_task(breaker())
-        await asyncio.gather(*(recipient() for _ in range(40)))
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(recipient() for _ in range(40)))
         breaking.cancel()
         await asyncio.wait([breaking])
         proxy.cut_after_bytes = None
@@ -231,7 +240,6 @@ async def test_no_answer_carries_anothers_destination_whatever_breaks(
             return (await edge.get(f"/{codes[0]}")).status == 302
 
         await until_async(is_back, within_s=2)
-        assert answered > 200
         clicks = edge.clicks()
         assert len(clicks) >= answered, "every answered redirect is in the spool"
         assert {click["code"]: click["link"] for click in clicks}.items() <= {

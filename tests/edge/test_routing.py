@@ -1,11 +1,13 @@
 """Which destination a request gets."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.links import EdgeLink
-from edge.routing import append_query, decide, fits_location, platform_of
+from edge.routing import append_query, decide, fits_location, fixed_decisions, platform_of
 
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148"
 IPAD = "Mozilla/5.0 (iPad; CPU OS 12_5 like Mac OS X) AppleWebKit/605.1.15"
@@ -118,3 +120,12 @@ def test_no_query_bends_a_location(query: bytes) -> None:
 @pytest.mark.parametrize("url", [b"", b"a b", b"a\r\nb", b"a\n", b"a\x00", b"\x7f", "é".encode()])
 def test_what_does_not_fit_a_location(url: bytes) -> None:
     assert not fits_location(url)
+
+
+def test_a_fixed_decision_is_what_would_be_decided() -> None:
+    fixed = fixed_decisions(LINK)
+    assert fixed is not None
+    for platform in ("ios", "android", None):
+        assert fixed[platform] == decide(LINK, platform, b"a=1", 5)
+    assert fixed_decisions(replace(LINK, forward_query=True)) is None
+    assert fixed_decisions(replace(LINK, expires_at_ms=5)) is None

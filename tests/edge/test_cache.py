@@ -1,0 +1,46 @@
+"""The bounded cache."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.cache import BoundedCache
+
+
+def test_what_was_put_is_found_until_dropped() -> None:
+    cache: BoundedCache[str, int] = BoundedCache(2)
+    cache.put("a", 1)
+    assert cache["a"] == 1
+    assert cache["b"] is None
+    cache.drop("a")
+    assert cache["a"] is None
+
+
+def test_a_used_entry_outlives_unused_ones() -> None:
+    cache: BoundedCache[int, int] = BoundedCache(10)
+    cache.put(-1, -1)
+    for number in range(1_000):
+        cache.put(number, number)
+        assert cache[-1] == -1
+    assert cache[0] is None
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["put", "get", "drop", "clear"]), st.integers(0, 20)), max_size=200)
+)
+def test_it_is_bounded_and_never_wrong(actions: list[tuple[str, int]]) -> None:
+    cache: BoundedCache[int, int] = BoundedCache(4)
+    model: dict[int, int] = {}
+    for value, (action, key) in enumerate(actions):
+        if action == "put":
+            cache.put(key, value)
+            model[key] = value
+        elif action == "get":
+            assert cache[key] in {None, model.get(key)}
+        elif action == "drop":
+            cache.drop(key)
+            model.pop(key, None)
+        else:
+            cache.clear()
+            model.clear()
+        assert len(cache) <= 4
+        assert len(cache) + len(cache._old) <= 8

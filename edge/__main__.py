@@ -26,7 +26,8 @@ def main() -> None:
     except* SettingsError as errors:
         sys.exit(f"edge: {errors.exceptions[0]}")
     except* OSError as errors:
-        sys.exit(f"edge: {errors.exceptions[0]}")
+        failure = errors.exceptions[0]
+        sys.exit(f"edge: {getattr(failure, 'strerror', None) or failure}")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 async def run_parent(settings: Settings, stop: asyncio.Event) -> None:
     """Run the workers and the metrics port until `stop` is set; then let the workers drain."""
     for_workers = worker_settings(settings, host=settings.edge_host, port=settings.edge_port)
+    _try_port(settings.edge_host, settings.edge_port)
     with tempfile.TemporaryDirectory(prefix="smartlinks-edge-") as folder:
         ops = Ops("edge", CollectorRegistry(), Path(folder))
         workers = [Worker(for_workers, Path(folder)) for _ in range(settings.edge_workers)]
@@ -41,6 +42,18 @@ async def run_parent(settings: Settings, stop: asyncio.Event) -> None:
                     tasks.create_task(worker.keep_running(stop))
         finally:
             await ops.close()
+
+
+def _try_port(host: str, port: int) -> None:
+    """Raise `OSError` now where no worker could listen."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise OSError(error.errno, f"can't listen on {host}:{port}: {error.strerror}") from None
 
 
 class Worker:

@@ -122,9 +122,11 @@ class Resolver:
         """Drop the connection; whatever waits is refused. `run` has been cancelled before."""
         if self._sweeper is not None:
             self._sweeper.cancel()
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            pipeline.drop("the edge is stopping")
+        self._is_down = True
         self._refuse("the edge is stopping")
-        if self._pipeline is not None:
-            self._pipeline.drop("the edge is stopping")
 
     def on_invalidated(self, keys: Sequence[bytes] | None) -> None:
         if keys is None:

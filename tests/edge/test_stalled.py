@@ -1,0 +1,75 @@
+"""Connections that hold resources and give nothing are closed; time is the lane's own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from edge.lane import KEEP_ALIVE_S, STALL_S, LaneHandler
+from edge.redis_address import RedisAddress
+from tests.edge.streams import PLAIN
+from tests.edge.test_lane import Side, Wire
+from tests.fixtures.redis import RedisServer
+
+
+@pytest.fixture
+async def side(redis_server: RedisServer, tmp_path: Path) -> AsyncIterator[Side]:
+    opened = Side(RedisAddress.parse(redis_server.url), tmp_path, LaneHandler)
+    await opened.ready()
+    yield opened
+    await opened.close()
+
+
+async def connect(side: Side) -> tuple[LaneHandler, Wire]:
+    wire = Wire()
+    wire.protocol = connection = side._connect()
+    connection.connection_made(wire)
+    await asyncio.sleep(0)
+    return connection, wire
+
+
+async def test_half_a_head_is_closed_at_its_deadline(side: Side) -> None:
+    connection, wire = await connect(side)
+    side.lane.tick(1.0)
+    for second in range(int(STALL_S)):
+        connection.data_received(PLAIN[second : second + 1])
+        side.lane.tick(2.0 + second)
+        assert not wire.is_closing()
+    side.lane.tick(2.0 + STALL_S)
+    assert wire.is_closing()
+
+
+async def test_a_head_that_comes_whole_in_time_is_answered(side: Side) -> None:
+    connection, wire = await connect(side)
+    connection.data_received(PLAIN[:9])
+    side.lane.tick(1.0)
+    connection.data_received(PLAIN[9:])
+    while not wire.written:  # noqa: ASYNC110 - a state, no event
+        await asyncio.sleep(0.001)
+    side.lane.tick(1.0 + 2 * STALL_S)
+    assert not wire.is_closing()
+    wire.close()
+    await asyncio.sleep(0)
+
+
+async def test_a_client_that_does_not_read_is_closed(side: Side) -> None:
+    connection, wire = await connect(side)
+    connection.pause_writing()
+    connection.data_received(PLAIN)
+    side.lane.tick(1.0)
+    assert wire.written == b"", "nothing is answered to whom does not read"
+    side.lane.tick(1.0 + STALL_S)
+    assert wire.is_closing()
+
+
+async def test_an_idle_connection_lives_as_long_as_keep_alive(side: Side) -> None:
+    connection, wire = await connect(side)
+    now = asyncio.get_running_loop().time()
+    side.lane.tick(now)
+    connection.data_received(PLAIN)
+    assert connection._next_keepalive_close_time == now + KEEP_ALIVE_S
+    side.lane.tick(now + KEEP_ALIVE_S - 1)
+    assert not wire.is_closing()
+    wire.close()
+    await asyncio.sleep(0)

@@ -6,13 +6,16 @@ Invariants:
    applies it.
 2. Events are applied in the order of the spool as far as one link is concerned: callers change a link one
    change at a time, and call `settle` before they read what they are about to change.
-3. `applied` in the source's folder names the last event of the prefix that is applied as a whole. It may lag
-   behind, never run ahead; applying twice does no harm.
+3. `applied` in the source's folder names the last event of the prefix that is applied as a whole. It lags
+   behind, by the seconds that Redis may lose with the power, and never runs ahead; applying an event twice
+   does no harm.
 """
 
 import asyncio
 import logging
 import shutil
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -36,11 +39,20 @@ log = logging.getLogger(__name__)
 class Outbox:
     """Publishes link events of this process. Belongs to one event loop; call `recover` first."""
 
-    def __init__(self, folder: Path, apply: Apply, *, rotate_bytes: int = ROTATE_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        apply: Apply,
+        *,
+        rotate_bytes: int = ROTATE_BYTES,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._folder = folder
         self._apply = apply
         self._rotate_bytes = rotate_bytes
+        self._clock_s = clock_s
         self._spool: OutboxSpool | None = None
+        self._retired: deque[OutboxSpool] = deque()
         self._backlog: dict[str, LinkEvent] = {}
         self._settling = asyncio.Lock()
         self._syncing = asyncio.Lock()
@@ -62,7 +74,7 @@ class Outbox:
                 await self._apply_or_refuse(event)
                 count += 1
             shutil.rmtree(folder)
-        self._spool = OutboxSpool(self._folder)
+        self._spool = OutboxSpool(self._folder, clock_s=self._clock_s)
         return count
 
     async def publish(self, event: LinkEvent, *, undo: LinkEvent | None = None) -> None:
@@ -108,6 +120,8 @@ class Outbox:
         if self._spool is not None:
             self._spool.close()
             self._spool = None
+        while self._retired:
+            self._retired.popleft().close()
 
     async def _sync(self, spool: OutboxSpool) -> None:
         """Wait until the disk has what was appended; those who wait together share one sync."""
@@ -125,8 +139,10 @@ class Outbox:
         spool = self._own_spool()
         spool.finish(event)
         if spool.is_settled and spool.bytes > self._rotate_bytes:
-            self._spool = OutboxSpool(self._folder)
-            spool.close()
+            self._spool = OutboxSpool(self._folder, clock_s=self._clock_s)
+            self._retired.append(spool)
+        while self._retired and self._retired[0].is_at_rest:
+            self._retired.popleft().close()
 
     async def _apply_or_refuse(self, event: LinkEvent) -> None:
         try:

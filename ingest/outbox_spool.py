@@ -1,14 +1,17 @@
 """One source of the outbox: a spool of link events, and how much of it is applied.
 
-`applied` in the source's folder names the last event of the prefix that is applied as a whole.
+`applied` in the source's folder names the last event of the prefix that is applied as a whole, and was
+applied `REST_S` ago at the least. Redis forces its file to the disk once a second: what a power cut takes from
+it is applied again from here.
 """
 
 import fcntl
 import logging
 import os
 import shutil
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +19,7 @@ from edge.contract import LOCK_NAME, SEGMENT_NAME, SOURCE_NAME, SpoolWriter, cut
 from ingest.link_events import LinkEvent, decode_event, encode_event
 
 APPLIED_NAME: Final = "applied"
+REST_S: Final = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -25,19 +29,26 @@ class OutboxUnavailableError(Exception):
 
 
 class OutboxSpool:
-    """One source: what was appended to it, and how much of that is applied."""
+    """One source: what was appended to it, and how much of that is applied. `clock_s` never goes back."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._clock_s = clock_s
         self._writer = SpoolWriter(folder)
         self._folder = folder / str(self._writer.source)
         self._waiting: deque[LinkEvent] = deque()
         self._done: set[str] = set()
+        self._resting: deque[tuple[float, str]] = deque()  # applied, when, and not yet named by the mark
         self.bytes = 0
         self.synced_bytes = 0
 
     @property
     def is_settled(self) -> bool:
         return not self._waiting
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether all of it was applied `REST_S` ago at the least."""
+        return self.is_settled and (not self._resting or self._resting[-1][0] <= self._clock_s() - REST_S)
 
     def append(self, event: LinkEvent) -> None:
         line = frame(encode_event(event))
@@ -62,14 +73,19 @@ class OutboxSpool:
 
     def finish(self, event: LinkEvent) -> None:
         self._done.add(event.id)
-        last = None
+        now_s = self._clock_s()
         while self._waiting and self._waiting[0].id in self._done:
-            last = self._waiting.popleft().id
-            self._done.discard(last)
-        if last is not None:
-            _write_applied(self._folder, last)
+            event_id = self._waiting.popleft().id
+            self._done.discard(event_id)
+            self._resting.append((now_s, event_id))
+        rested = None
+        while self._resting and self._resting[0][0] <= now_s - REST_S:
+            rested = self._resting.popleft()[1]
+        if rested is not None:
+            _write_applied(self._folder, rested)
 
     def close(self) -> None:
+        """Let go of it; one that is applied as a whole is removed, since a clean stop leaves Redis whole."""
         self._writer.close()
         if self.is_settled:
             shutil.rmtree(self._folder)

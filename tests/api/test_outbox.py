@@ -25,6 +25,7 @@ from ingest.contract import (
     WarehouseUnavailableError,
 )
 from ingest.link_events import LinkEvent, decode_event, encode_event
+from ingest.outbox_spool import REST_S
 from tests.api.conftest import RunningApi, StartApi
 from tests.api.link_events import AT_MS, DOMAIN, TENANT, abandon, link_document, saved, withdrawn
 from tests.fixtures.redis import RedisServer
@@ -109,16 +110,33 @@ async def test_a_live_process_keeps_its_spool(start_api: StartApi) -> None:
     assert len((await second.client.get("/v1/links")).json()["data"]) == 2
 
 
-async def test_what_was_applied_is_not_applied_again(start_api: StartApi, tmp_path: Path) -> None:
-    api = await start_api()
-    for _ in range(3):
-        await api.make()
-    (source,) = (tmp_path / "spool" / "links").iterdir()
-    copy = source.with_name(str(int(source.name) + 1))
-    copy.mkdir()
+@pytest.mark.parametrize(("rested_s", "again"), [(REST_S, 1), (REST_S - 1, 4)])
+async def test_what_redis_may_have_lost_with_the_power_is_applied_again(
+    rested_s: float, again: int, tmp_path: Path
+) -> None:
+    """The mark lags: after a death, what was applied within the last seconds is applied once more."""
+    now_s = 100.0
+    applied: list[str] = []
+
+    async def apply(event: LinkEvent) -> None:
+        applied.append(event.id)
+
+    outbox = Outbox(tmp_path / "links", apply, clock_s=lambda: now_s)
+    await outbox.recover()
+    events = [saved(link_document(number)) for number in range(1, 5)]
+    for event in events[:3]:
+        await outbox.publish(event)
+    now_s += rested_s
+    await outbox.publish(events[3])
+    (source,) = (tmp_path / "links").iterdir()
+    copy = tmp_path / "after" / source.name  # what the dead process leaves: its files, without its lock
+    copy.mkdir(parents=True)
     for path in source.iterdir():
         (copy / path.name).write_bytes(path.read_bytes())
-    assert (await start_api()).recovered == 0
+    outbox.close()
+    applied.clear()
+    assert await Outbox(tmp_path / "after", apply).recover() == again
+    assert applied == [event.id for event in events[-again:]]
 
 
 KILLED = """
@@ -229,14 +247,20 @@ async def test_an_event_that_can_never_be_applied_is_set_aside(tmp_path: Path) -
 async def test_a_quiet_spool_is_rotated_once_it_is_large(tmp_path: Path) -> None:
     async def apply(event: LinkEvent) -> None: ...
 
-    outbox = Outbox(tmp_path, apply, rotate_bytes=10_000)
+    now_s = 0.0
+    outbox = Outbox(tmp_path, apply, rotate_bytes=10_000, clock_s=lambda: now_s)
     await outbox.recover()
     sources: set[str] = set()
     for number in range(1, 101):
         await outbox.publish(saved(link_document(number)))
         sources |= folder_names(tmp_path)
+    assert folder_names(tmp_path) == sources, "none is removed before Redis has surely synced"
     assert len(sources) > 2
+    now_s += REST_S
+    await outbox.publish(saved(link_document(101)))
+    assert len(folder_names(tmp_path)) == 1
     outbox.close()
+    assert not folder_names(tmp_path)
 
 
 async def test_a_disk_that_takes_nothing_is_said_so(tmp_path: Path) -> None:

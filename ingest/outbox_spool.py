@@ -1,8 +1,8 @@
 """One source of the outbox: a spool of link events, and how much of it is applied.
 
-`applied` in the source's folder names the last event of the prefix that is applied as a whole, and was applied
-`REST_S` ago or before. Redis forces its file to the disk once a second: what a power cut takes from it is
-applied again from here.
+`applied` in the source's folder names the last event of the prefix that was applied as a whole, `REST_S` ago
+or before. Redis forces its file to the disk once a second: what a power cut takes from it is applied again
+from here.
 """
 
 import fcntl

@@ -39,7 +39,7 @@ _EXPECTED_ERRORS: Final = (
 
 def main() -> int:
     logging.basicConfig(level=logging.ERROR)  # the worker that runs in here needn't tell when it is stopped
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 110)  # a file has no width: tables need some
     try:
         system = find(load())
         node_packages.install(PROJECT, "a sample of real user agents", environment.folder(ROOT))

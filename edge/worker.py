@@ -1,6 +1,7 @@
 """One edge worker: everything that serves redirects in one process and one loop."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import signal
@@ -161,7 +162,8 @@ async def _serve_for_parent(channel: socket.socket) -> None:
 
 
 async def _set_at_end(reader: asyncio.StreamReader, stop: asyncio.Event) -> None:
-    await reader.read()
+    with contextlib.suppress(ConnectionError):  # a parent killed before it read all we reported
+        await reader.read()
     stop.set()
 
 

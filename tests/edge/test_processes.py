@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from edge.contract import EdgeLink, open_link_store
+from edge.worker_settings import WorkerSettings
 from tests.edge.conftest import DESTINATION, free_port
 from tests.fixtures.redis import RedisServer
 
@@ -163,6 +164,25 @@ def test_workers_end_with_their_parent(redis_server: RedisServer, tmp_path: Path
         program.process.wait()
         _, alive = psutil.wait_procs(workers, timeout=5)
         assert alive == []
+
+
+def test_a_worker_ends_with_a_parent_that_left_its_reports_unread(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    ours, theirs = socket.socketpair()
+    for_worker = WorkerSettings(redis_server.url, tmp_path, "127.0.0.1", free_port(), "localhost")
+    with theirs:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "edge.worker", str(theirs.fileno())],
+            cwd=REPOSITORY,
+            pass_fds=[theirs.fileno()],
+        )
+    ours.sendall(for_worker.to_json() + b"\n")
+    ours.recv(1, socket.MSG_PEEK)  # a report has come, and stays unread
+    idle_client = socket.create_connection((for_worker.host, for_worker.port))
+    ours.close()
+    assert worker.wait(timeout=10) == 0
+    idle_client.close()
 
 
 def test_a_draining_worker_answers_once_more_and_closes(redis_server: RedisServer, tmp_path: Path) -> None:

@@ -30,9 +30,12 @@ async def rebuild_link_store(
     The highest number goes last, so that a rebuild which died half-way begins again at the next start.
     Raises `LinkStoreUnavailableError`, `WarehouseUnavailableError`.
     """
-    if not await needs_rebuild(link_store, catalogue):
+    if not await link_store.is_empty():
         return 0
     highest = await asyncio.to_thread(catalogue.highest_number)
+    if highest == 0:
+        await link_store.raise_number(0)  # new, not emptied: edges answer 404 from now on
+        return 0
     log.warning("Redis is empty while the catalogue has links: rebuilding it")
     tag_of_link: dict[int, str] = {}
     count = 0

@@ -10,12 +10,14 @@ from edge.pages import (
     GONE_PAGE,
     METHOD_NOT_ALLOWED_PAGE,
     NOT_FOUND_PAGE,
+    TOO_MANY_MISSES_PAGE,
     UNAVAILABLE_PAGE,
 )
 from edge.routing import Decision
 
 SERVER: Final = "smartlinks"
 RETRY_AFTER_S: Final = 1
+RETRY_AFTER_MISSES_S: Final = 10
 
 _EVERY_ANSWER: Final = (("Cache-Control", "private, no-store"), ("X-Robots-Tag", "noindex"))
 _HTML: Final = ("Content-Type", "text/html; charset=utf-8")
@@ -49,6 +51,13 @@ ANSWERS: Final = {
     "bad_request": _answer(400, "Bad Request", BAD_REQUEST_PAGE, _HTML),
     "failed": _answer(500, "Internal Server Error", FAILED_PAGE, _HTML),
     "gone": _answer(410, "Gone", GONE_PAGE, _HTML),
+    "too_many_misses": _answer(
+        429,
+        "Too Many Requests",
+        TOO_MANY_MISSES_PAGE,
+        _HTML,
+        ("Retry-After", str(RETRY_AFTER_MISSES_S)),
+    ),
     "unavailable": _answer(
         503, "Service Unavailable", UNAVAILABLE_PAGE, _HTML, ("Retry-After", str(RETRY_AFTER_S))
     ),

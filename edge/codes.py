@@ -7,7 +7,7 @@ The layout in Redis (ours; `docs/decisions.md` has the figures):
 | `code:<bucket>` | hash | field: the code and its domain's tag; value: the link's number |
 | `link:<number>` | hash | what the edge needs of a link, one field each (`edge/links.py`), and `document` |
 | `id:<bucket>` | hash | field: the link's public id; value: the link's number |
-| `links` | string | the highest link number given so far |
+| `links` | string | the highest link number given so far; where it is missing, Redis was emptied |
 
 A bucket is a hash of about 100 fields at the most, which Redis keeps as a listpack: 15 to 18 bytes a code.
 A domain's tag is empty for the default domain and `.1`, `.2` ... for the others, so that each domain has a

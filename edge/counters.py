@@ -7,6 +7,7 @@ OUTCOMES: Final = (
     "redirected",
     "gone",
     "not_found",
+    "too_many_misses",
     "unavailable",
     "method_not_allowed",
     "bad_request",

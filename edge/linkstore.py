@@ -20,7 +20,10 @@ class LinkStore(Protocol):
         ...
 
     async def raise_number(self, at_least: int) -> None:
-        """Make sure that `next_number` answers above `at_least` (used when Redis was emptied)."""
+        """Make sure that `next_number` answers above `at_least`, and that the store no longer `is_empty`.
+
+        Edges take a store that is empty for one that lost its links; a new one is told apart by `at_least=0`.
+        """
         ...
 
     async def put_link(self, link_id: str, number: int, link: EdgeLink | None, document: bytes) -> None:
@@ -48,7 +51,7 @@ class LinkStore(Protocol):
         ...
 
     async def is_empty(self) -> bool:
-        """True where no link was ever numbered: a new or an emptied Redis."""
+        """True where no link was ever numbered and `raise_number` never called: a new or an emptied Redis."""
         ...
 
     async def fields(self, number: int) -> Mapping[bytes, bytes]:

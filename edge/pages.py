@@ -39,6 +39,10 @@ UNAVAILABLE_PAGE: Final = _page(
     "Please try again in a moment",
     "We can't look this link up right now. The link itself is fine.",
 )
+TOO_MANY_MISSES_PAGE: Final = _page(
+    "Too many links that lead nowhere",
+    "From where you are, many links were tried that do not exist. Please try again in a moment.",
+)
 METHOD_NOT_ALLOWED_PAGE: Final = _page(
     "Links are for opening",
     "A short link answers to being opened (GET or HEAD), and to nothing else.",

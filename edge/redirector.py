@@ -10,11 +10,14 @@ from edge.click_json import ClickEncoder
 from edge.codes import code_field
 from edge.counters import Counters
 from edge.known_link import KnownLink
+from edge.misses import Misses
 from edge.redis_address import RedisAddress
 from edge.request import CodeRequest
 from edge.resolver import Resolver
-from edge.routing import NOT_FOUND, Decision, decide
+from edge.routing import NOT_FOUND, TOO_MANY_MISSES, Decision, decide
 from edge.spool import ShortWriteError, SpoolWriter, frame
+
+MAX_HELD: Final = 1_000
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +27,9 @@ class Redirector:
 
     What is decided in one loop tick is spooled by one write, before any of its answers is sent. A click that
     can't be spooled is counted, and its request answered all the same. `clock_ms` is Unix time in ms.
+
+    Answers to misses of an address that keeps missing are held (`edge/misses.py`), at most `MAX_HELD` at a
+    time; what comes beyond that is told to come later (429).
     """
 
     def __init__(
@@ -43,6 +49,8 @@ class Redirector:
         self._loop = asyncio.get_running_loop()
         self._settled: list[tuple[CodeRequest, KnownLink | Decision]] = []
         self._is_spooling = True
+        self._misses = Misses()
+        self._held: dict[CodeRequest, asyncio.TimerHandle] = {}
 
     def ask(self, request: CodeRequest) -> None:
         """Answer the request in this tick or, where Redis must be asked, a later one."""
@@ -52,7 +60,7 @@ class Redirector:
             return
         field = code_field(request.code, domain.tag)
         known = self.resolver.find(field)
-        if known is None:
+        if known is None or known.suffix != request.suffix:  # a wrong suffix takes as long as a wrong code
             self.resolver.ask(field, request)
         else:
             self._counters.cache_hits += 1
@@ -67,14 +75,18 @@ class Redirector:
         answered: list[tuple[CodeRequest, Decision]] = []
         clicks: list[bytes] = []
         encode, take_seq = self._encode, self._spool.take_seq
+        missing = self._misses.by_address
         for request, found in settled:
             if request.transport is None:
                 continue
-            if isinstance(found, Decision):
-                decision = found
-            elif request.suffix != found.suffix:
-                decision = NOT_FOUND
+            if isinstance(found, Decision) or request.suffix != found.suffix:
+                refusal = self._refuse(request, found if isinstance(found, Decision) else NOT_FOUND)
+                if refusal is None:
+                    continue
+                decision = refusal
             else:
+                if missing and request.address in missing:
+                    self._misses.hit(request.address)
                 fixed, platform = found.fixed_decisions, request.headers.platform
                 if fixed is not None:
                     decision = fixed[platform]
@@ -94,6 +106,30 @@ class Redirector:
         """Count and date an answer that needs no decision, before it is made."""
         self._counters.answers[outcome] += 1
         self._answers.turn_to(self._clock_ms() // 1000)
+
+    def release(self) -> None:
+        """Answer all that is held, at once."""
+        for request, timer in tuple(self._held.items()):
+            timer.cancel()
+            self._answer_held(request)
+
+    def _refuse(self, request: CodeRequest, refusal: Decision) -> Decision | None:
+        """What to answer now to a request without a link; None where the answer is held."""
+        if refusal is not NOT_FOUND:
+            return refusal
+        delay_s = self._misses.miss(request.address, self._loop.time())
+        if delay_s == 0 or self._answers.close:
+            return NOT_FOUND
+        if len(self._held) >= MAX_HELD:
+            return TOO_MANY_MISSES
+        self._held[request] = self._loop.call_later(delay_s, self._answer_held, request)
+        return None
+
+    def _answer_held(self, request: CodeRequest) -> None:
+        del self._held[request]
+        if request.transport is not None:
+            self.note("not_found")
+            request.answer(NOT_FOUND)
 
     def _append(self, clicks: list[bytes]) -> None:
         frames = b"".join(clicks)

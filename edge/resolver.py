@@ -7,7 +7,10 @@ What is promised:
 - Nothing is known of what happened while no connection stood. Until Redis is back, what was cached goes on
   being served, stale as it may be: a recipient who lands beats one who does not. Then, before the first
   look-up, all of it is forgotten.
-- A code that Redis does not have, or whose link has no destination, is never cached.
+- A code that Redis does not have, or whose link has no destination, is never cached. Both take two round
+  trips, so that time does not tell which it was; so does a wrong suffix, whatever is cached.
+- A Redis without the key `links` was emptied, and has not been filled again yet: it is asked as before, but
+  what it does not have is refused, not missing, and what was cached goes on being served until it is whole.
 - A request waits at most `DEADLINE_S`. A look-up whose connection is lost is asked once again.
 """
 
@@ -18,7 +21,7 @@ from typing import Any, Final
 
 from edge.cache import BoundedCache
 from edge.click_json import link_fields
-from edge.codes import code_key, link_key
+from edge.codes import LAST_NUMBER_KEY, code_key, link_key
 from edge.counters import MAX_LOOKUP_SAMPLES, Counters
 from edge.known_link import KnownLink
 from edge.links import EDGE_FIELDS, EdgeLink
@@ -35,7 +38,11 @@ RECONNECT_DELAYS_S: Final = (0.0, 0.05, 0.1, 0.2, 0.5)
 CODES_A_GENERATION: Final = 50_000
 LINKS_A_GENERATION: Final = 4_096
 
+NO_LINK: Final = 0
+"""A number that no link has: what is asked for where a code has none."""
+
 _LINK_PREFIX: Final = b"link:"
+_IS_WHOLE: Final = encode_command(b"EXISTS", LAST_NUMBER_KEY)
 _log = logging.getLogger(__name__)
 
 
@@ -67,6 +74,7 @@ class Resolver:
         self._waiting_for_link: dict[int, list[bytes]] = {}
         self._asked_again: set[bytes] = set()
         self._pipeline: RedisPipeline | None = None
+        self._is_whole = True
         self._lost = asyncio.Event()
         self._down_reason: str | None = "not connected to Redis yet"
         self._is_down = False
@@ -109,11 +117,12 @@ class Resolver:
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
                     pipeline = await open_pipeline(self._address, self, tracked_prefix=_LINK_PREFIX)
+                    is_whole = await pipeline.call(b"EXISTS", LAST_NUMBER_KEY)
             except (OSError, RedisDoubtError) as error:
                 self._refuse(f"Redis can't be reached: {str(error) or type(error).__name__}")
                 attempt += 1
             else:
-                self._begin(pipeline)
+                self._begin(pipeline, is_whole)
                 attempt = 0
                 await self._watch(pipeline)
             await asyncio.sleep(RECONNECT_DELAYS_S[min(attempt, len(RECONNECT_DELAYS_S) - 1)])
@@ -130,7 +139,7 @@ class Resolver:
 
     def on_invalidated(self, keys: Sequence[bytes] | None) -> None:
         if keys is None:
-            self._forget_all()
+            self._note_emptied()
             return
         for key in keys:
             number = key.removeprefix(_LINK_PREFIX)
@@ -152,8 +161,12 @@ class Resolver:
         _log.warning("%s", self._down_reason)
         self._lost.set()
 
-    def _begin(self, pipeline: RedisPipeline) -> None:
-        self._forget_all()
+    def _begin(self, pipeline: RedisPipeline, is_whole: object) -> None:
+        if is_whole == 1:
+            self._is_whole = True
+            self._forget_all()
+        else:
+            self._note_emptied()
         self._pipeline = pipeline
         self._down_reason = None
         self._is_down = False
@@ -172,17 +185,28 @@ class Resolver:
             if pipeline.oldest_wait_s() > STALL_S:
                 pipeline.drop(f"no reply for {STALL_S:g} s")
                 break
-            if pipeline.oldest_wait_s() == 0:
-                pipeline.send(encode_command(b"PING"), self._on_pong, None)
+            if pipeline.oldest_wait_s() == 0 or not self._is_whole:
+                pipeline.send(_IS_WHOLE, self._on_is_whole, None)
             try:
                 async with asyncio.timeout(STALL_S / 2):
                     await self._lost.wait()
             except TimeoutError:
                 continue
 
-    def _on_pong(self, _key: None, reply: object) -> None:
-        if reply != b"PONG":
-            raise RedisDoubtError(f"PING was answered by {type(reply).__name__}")
+    def _on_is_whole(self, _key: None, reply: object) -> None:
+        if reply not in {0, 1}:
+            raise RedisDoubtError(f"EXISTS was answered by {type(reply).__name__}")
+        if reply == 0:
+            self._note_emptied()
+        elif not self._is_whole:
+            self._is_whole = True
+            self._forget_all()
+            _log.info("Redis is filled again")
+
+    def _note_emptied(self) -> None:
+        if self._is_whole:
+            _log.warning("Redis is empty: until it is filled, codes that it does not have answer 503")
+        self._is_whole = False
 
     def _send(self, pipeline: RedisPipeline, field: bytes) -> None:
         self._counters.code_lookups += 1
@@ -194,17 +218,21 @@ class Resolver:
         )
 
     def _on_number(self, field: bytes, reply: object) -> None:
+        first = self._lookups.get(field)
         if reply is None:
-            self._resolve(field, NOT_FOUND)
+            if first is not None:
+                self._ask_link(NO_LINK, field)
             return
         if type(reply) is not bytes or not reply.isdigit():
             raise RedisDoubtError(f"a code's link number came as {type(reply).__name__}")
         number = int(reply)
         self._numbers.put(field, number)
         known = self._links[number]
-        if known is not None:
+        if first is None:
+            return
+        if known is not None and known.suffix == first.suffix:
             self._resolve(field, known)
-        elif field in self._lookups:
+        else:
             self._ask_link(number, field)
 
     def _ask_link(self, number: int, field: bytes) -> None:
@@ -225,7 +253,7 @@ class Resolver:
         if known is not None:
             self._links.put(number, known)
         for field in self._waiting_for_link.pop(number, ()):
-            self._resolve(field, known or NOT_FOUND)
+            self._resolve(field, known or (NOT_FOUND if self._is_whole else UNAVAILABLE))
 
     def _resolve(self, field: bytes, found: KnownLink | Decision) -> None:
         first = self._lookups.pop(field, None)

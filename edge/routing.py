@@ -23,11 +23,12 @@ class Decision(NamedTuple):
     """What is answered: `outcome` decides the status, `destination` is "" unless it is a redirect."""
 
     route: Route
-    outcome: Outcome | Literal["not_found", "unavailable"]
+    outcome: Outcome | Literal["not_found", "too_many_misses", "unavailable"]
     destination: bytes
 
 
 NOT_FOUND: Final = Decision("default", "not_found", b"")
+TOO_MANY_MISSES: Final = Decision("default", "too_many_misses", b"")
 UNAVAILABLE: Final = Decision("default", "unavailable", b"")
 
 

@@ -88,7 +88,7 @@ async def serve_worker(
         tasks.create_task(_sync_each_second(drained, spool))
         await stop.wait()
         listener.close()
-        await _drain(lane, server, answers)
+        await _drain(lane, server, redirector, answers)
         drained.set()
         for task in until_drained:
             task.cancel()
@@ -97,8 +97,9 @@ async def serve_worker(
     metrics.publish(counters, spool.unsynced_bytes)
 
 
-async def _drain(lane: Lane, server: web.Server, answers: RenderedAnswers) -> None:
+async def _drain(lane: Lane, server: web.Server, redirector: Redirector, answers: RenderedAnswers) -> None:
     answers.close_after_each()
+    redirector.release()
     loop = asyncio.get_running_loop()
     begun = loop.time()
     while lane.connections and loop.time() - begun < DRAIN_S:

@@ -19,6 +19,7 @@ from edge.domains import Domains
 from edge.headers import split_plain_block
 from edge.http import SlowPath
 from edge.lane import Lane, LaneHandler
+from edge.misses import Misses
 from edge.redirector import Redirector
 from edge.redis_address import RedisAddress
 from tests.edge.streams import PLAIN, packets
@@ -71,6 +72,13 @@ class Wire(asyncio.Transport):
         return ("127.0.0.1", 5) if name == "peername" else default
 
 
+class Unslowed(Misses):
+    """Both sides see far more misses than one client may have."""
+
+    def miss(self, address: bytes, now_s: float) -> float:
+        return 0.0
+
+
 class Side:
     """One edge without sockets in front."""
 
@@ -80,6 +88,7 @@ class Side:
         answers, domains = RenderedAnswers(), Domains("localhost")
         self._spool = SpoolWriter(folder)
         self._redirector = Redirector(redis, self._spool, self.counters, lambda: 1_700_000_000_000, answers)
+        self._redirector._misses = Unslowed()
         self.lane = Lane(self._redirector, answers, domains, ())
         server = web.Server(SlowPath(self._redirector, answers, domains).handle)
         self._connect = lambda: handler(self.lane, server, loop)
@@ -126,6 +135,7 @@ class Both:
         for key, fields in ((link_key(link.number), link.to_fields()) for link in (LINK, EXPIRED)):
             for name, value in fields.items():
                 redis.ask(b"HSET %b %b %b" % (key, name, value))
+        redis.ask(b"SET links 2")
         for code, number in ((b"Penhgyab", b"1"), (b"recip123", b"1"), (b"gone1234", b"2")):
             field = code_field(code, b"")
             redis.ask(b"HSET %b %b %b" % (code_key(field), field, number))

@@ -166,17 +166,6 @@ async def test_a_changed_link_is_served_within_a_second(edge: Edge) -> None:
     assert (await edge.get("/own12345")).location == DESTINATION.decode()
 
 
-async def test_an_emptied_redis_is_noticed(edge: Edge, redis_server: RedisServer) -> None:
-    await edge.put(1, "own12345")
-    assert (await edge.get("/own12345")).status == 302
-    redis_server.flush()
-
-    async def is_gone() -> bool:
-        return (await edge.get("/own12345")).status == 404
-
-    await until_async(is_gone, within_s=1)
-
-
 async def test_a_missing_code_is_never_cached(edge: Edge) -> None:
     assert (await edge.get("/own12345")).status == 404
     await edge.put(1, "own12345")

@@ -1,0 +1,189 @@
+"""An address that keeps missing is slowed, one that hits never is, and no miss tells from another."""
+
+import asyncio
+import statistics
+import time
+from pathlib import Path
+
+import pytest
+
+from edge import redirector
+from edge.links import EdgeLink
+from edge.misses import MAX_DELAY_S, OF_ADDRESS, OF_NETWORK, STEP_S, Misses
+from tests.edge.conftest import DESTINATION, Edge, Reply, running_edge, until
+from tests.edge.test_redis_faults import behind_proxy
+from tests.fixtures.redis import RedisServer
+
+LAPTOP, NEIGHBOUR = b"203.0.113.7", b"203.0.113.8"
+
+
+def miss_often(misses: Misses, address: bytes, count: int, now_s: float = 0.0) -> float:
+    """The delay of the last of so many misses at one time."""
+    return [misses.miss(address, now_s) for _ in range(count)][-1]
+
+
+def test_a_few_misses_cost_nothing_and_many_ever_more_up_to_a_bound() -> None:
+    misses = Misses()
+    assert miss_often(misses, LAPTOP, OF_ADDRESS.free) == 0
+    assert misses.miss(LAPTOP, 0.0) == pytest.approx(STEP_S)
+    assert misses.miss(LAPTOP, 0.0) == pytest.approx(2 * STEP_S)
+    assert miss_often(misses, LAPTOP, 1_000) == MAX_DELAY_S
+
+
+def test_an_address_that_stops_is_forgiven_with_time() -> None:
+    misses = Misses()
+    miss_often(misses, LAPTOP, 10_000)
+    minutes_5 = (OF_ADDRESS.free + MAX_DELAY_S / STEP_S) / OF_ADDRESS.a_second
+    assert misses.miss(LAPTOP, minutes_5) == 0
+
+
+def test_another_address_of_the_network_is_slowed_only_by_what_the_network_missed() -> None:
+    misses = Misses()
+    for last in range(OF_NETWORK.free // OF_ADDRESS.free):
+        assert miss_often(misses, b"203.0.113.%d" % last, OF_ADDRESS.free) == 0
+    assert misses.miss(b"203.0.113.99", 0.0) > 0
+    assert misses.miss(b"203.0.114.99", 0.0) == 0
+
+
+def test_an_ipv6_subscriber_is_one_whatever_address_is_chosen() -> None:
+    misses = Misses()
+    for number in range(OF_ADDRESS.free):
+        assert misses.miss(b"2001:db8:0:1::%x" % number, 0.0) == 0
+    assert misses.miss(b"2001:db8:0:1:ffff::1", 0.0) > 0
+    assert misses.miss(b"2001:db8:0:2::1", 0.0) == 0
+
+
+def test_who_hits_as_often_as_missing_is_never_slowed() -> None:
+    misses = Misses()
+    for _ in range(1_000):
+        assert misses.miss(LAPTOP, 0.0) == 0
+        misses.hit(LAPTOP)
+
+
+def test_hits_make_up_for_no_later_misses() -> None:
+    misses = Misses()
+    misses.miss(LAPTOP, 0.0)
+    for _ in range(1_000):
+        misses.hit(LAPTOP)
+    assert miss_often(misses, LAPTOP, OF_ADDRESS.free + 1) > 0
+
+
+def test_memory_is_bounded_whatever_is_scanned_from() -> None:
+    misses = Misses(addresses_a_generation=100)
+    for number in range(10_000):
+        misses.miss(b"198.51.%d.%d" % divmod(number, 256), 0.0)
+    assert len(misses.by_address) + len(misses.by_address._old) <= 200
+    assert len(misses._by_network) + len(misses._by_network._old) <= 200
+
+
+async def test_a_scanner_is_slowed_and_a_person_behind_the_same_address_is_not(edge: Edge) -> None:
+    await edge.put(1, "own12345")
+    for number in range(OF_ADDRESS.free):
+        assert (await edge.get(f"/miss{number:04}")).status == 404
+    loop = asyncio.get_running_loop()
+    scanning = [asyncio.create_task(edge.get(f"/scan{number:04}")) for number in range(10)]
+    begun = loop.time()
+    assert (await edge.get("/own12345")).status == 302
+    assert loop.time() - begun < STEP_S, "a hit is answered at once"
+    replies = await asyncio.gather(*scanning)
+    assert {reply.status for reply in replies} == {404}
+    assert loop.time() - begun >= 9 * STEP_S
+    assert len(edge.clicks()) == 1
+
+
+async def test_the_address_is_the_clients(redis_server: RedisServer, tmp_path: Path) -> None:
+    """Behind a proxy, one scanner slows nobody else that comes through it."""
+    trusted = {"trusted_proxies": "127.0.0.0/8"}
+    async with running_edge(redis_server.url, redis_server.url, tmp_path, **trusted) as edge:
+        scanner = {"X_Forwarded_For": "198.51.100.1"}
+        await asyncio.gather(*(edge.get("/unknown1", **scanner) for _ in range(OF_ADDRESS.free)))
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        assert (await edge.get("/unknown1", X_Forwarded_For="203.0.113.7")).status == 404
+        assert loop.time() - begun < STEP_S
+        assert (await edge.get("/unknown1", **scanner)).status == 404
+        assert loop.time() - begun >= STEP_S
+
+
+async def test_held_answers_are_bounded(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redirector, "MAX_HELD", 3)
+    await edge.put(1, "own12345")
+    await asyncio.gather(*(edge.get("/unknown1") for _ in range(OF_ADDRESS.free)))
+    replies = await asyncio.gather(*(edge.get("/unknown1") for _ in range(10)))
+    refused = [reply for reply in replies if reply.status == 429]
+    assert len(refused) == 7
+    assert {reply.headers["Retry-After"] for reply in refused} == {"10"}
+    assert (await edge.get("/own12345")).status == 302
+
+
+async def test_who_hangs_up_while_held_disturbs_nobody(edge: Edge) -> None:
+    await asyncio.gather(*(edge.get("/unknown1") for _ in range(OF_ADDRESS.free)))
+    for method in ("GET", "HEAD"):
+        _, writer = await edge.connect()
+        writer.write(f"{method} /unknown1 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+    reply = await edge.get("/unknown1")
+    assert reply.status == 404
+
+
+async def test_a_stopping_edge_answers_what_it_holds(redis_server: RedisServer, tmp_path: Path) -> None:
+    async with running_edge(redis_server.url, redis_server.url, tmp_path) as edge:
+        await asyncio.gather(*(edge.get("/unknown1") for _ in range(OF_ADDRESS.free + 20)))
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        reader, writer = await edge.connect()
+        writer.write(b"GET /unknown1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.1)  # so that it is held: nothing outside tells
+    assert (await Reply.read(reader)).status == 404
+    assert loop.time() - begun < 2, "it would have been held for longer"
+    writer.close()
+
+
+async def test_every_miss_takes_two_round_trips(redis_server: RedisServer, tmp_path: Path) -> None:
+    """Unknown, disabled, deleted and wrong suffix, asked for the first time and again."""
+    async with behind_proxy(redis_server, tmp_path) as (edge, proxy):
+        await edge.store.raise_number(4)
+        await put_misses(edge)
+        assert (await edge.get("/live1234")).status == 302
+        for path in MISSES * 2:
+            before = proxy.asked, proxy.asked_links
+            assert (await edge.get(path)).status == 404
+            assert (proxy.asked - before[0], proxy.asked_links - before[1]) == (1, 1), path
+
+
+MISSES = ("/unknown1", "/disabled", "/deleted1", "/suffix/live1234", "/suffix/personal")
+
+
+async def put_misses(edge: Edge) -> None:
+    await edge.put(1, "live1234", EdgeLink(1, "tenant", "live1234", "", DESTINATION), "personal")
+    await edge.put(2, "disabled")
+    await edge.store.put_link("lnk_2", 2, None, b"{}")
+    await edge.put(3, "deleted1")
+    await edge.store.delete_link("lnk_3", 3)
+
+
+async def test_misses_can_not_be_told_apart_by_time(
+    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Medians of 200 each in turns, over TCP to Redis: within a tenth of each other.
+
+    A wrong suffix costs as many round trips, and 7 µs more for reading the link: see docs/reliability.md.
+    """
+    monkeypatch.setattr(Misses, "miss", lambda *_: 0.0)
+    async with running_edge(redis_server.tcp_url, redis_server.url, tmp_path) as edge:
+        await put_misses(edge)
+        assert (await edge.get("/live1234")).status == 302
+        took_s: dict[str, list[float]] = {path: [] for path in MISSES[:3]}
+        reader, writer = await edge.connect()
+        for _ in range(200):
+            for path, times in took_s.items():
+                begun = time.perf_counter()
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                assert (await Reply.read(reader)).status == 404
+                times.append(time.perf_counter() - begun)
+        writer.close()
+        await until(lambda: edge.clicks() != [])
+        medians = {path: statistics.median(times) for path, times in took_s.items()}
+        assert max(medians.values()) <= min(medians.values()) * 1.1, medians

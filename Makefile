@@ -1,6 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TESTS ?= tests
+BENCH ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check lint types imports format bench demo lock clean environment
@@ -30,8 +31,8 @@ format: environment ## Format, and mend what can be mended
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: environment ## Measure redirects beside nginx (needs nginx and wrk on PATH)
-	$(BIN)/python -m loadtests.redirect_bench
+bench: environment ## Measure speed and memory beside nginx; needs nginx and wrk (BENCH="--full --write docs/performance.md")
+	$(BIN)/python -m loadtests.bench $(BENCH)
 
 demo: ## Fill the running system with a simulated campaign and check every count
 	@$(PYTHON) -m deploy.standalone.bootstrap && exec $(BIN)/python -m deploy.demo

@@ -1,0 +1,161 @@
+"""Open-model load: requests at a constant rate, latencies counted from the intended send time.
+
+    python -m loadtests.constant_rate --port 8080 --rate 20000 --seconds 3 --codes codes.txt
+
+Prints one line of JSON (`Offered`). When the server falls behind, requests wait for a free connection and
+their waiting counts, as it would for people: a closed loop would have asked less and so hidden it
+(coordinated omission). Every latency is kept, so percentiles are exact.
+"""
+
+import argparse
+import json
+import select
+import socket
+import subprocess
+import sys
+from array import array
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import cycle
+from pathlib import Path
+from time import perf_counter_ns, process_time, sleep
+from typing import Final
+
+from loadtests.neighbours import LOAD_CORE, REPOSITORY
+from loadtests.phones import header_lines
+
+IDLE_SLEEP_S: Final = 20e-6  # when nothing is due; the kernel makes some 80 µs of it: the error of a latency
+LATE_S: Final = 5.0  # after the last request was due
+_FOUND: Final = b"HTTP/1.1 302 "
+_ENDS: Final = (b"\r\n\r\n", b"</html>\r\n")  # of the edge's answers, and of nginx's page
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What came of an offered rate (requests a second). Latencies in ms, from the intended send time.
+
+    `failed` counts answers that were no whole 302, connections that broke, and what was not answered
+    `LATE_S` after the end. `generator_cpu` is the share of its core that the generator itself used.
+    """
+
+    rate: float
+    achieved_rate: float
+    requests: int
+    failed: int
+    p50_ms: float
+    p99_ms: float
+    p999_ms: float
+    max_ms: float
+    generator_cpu: float
+
+
+def requests_for(codes: list[bytes], host: str) -> Iterator[bytes]:
+    """Requests for these codes in turns, each by the next kind of phone, for ever."""
+    heads = ["\r\n".join(lines).encode() + b"\r\n\r\n" for lines in header_lines(host)]
+    return (
+        b"GET /%b HTTP/1.1\r\n%b" % (code, head)
+        for code, head in zip(cycle(codes), cycle(heads), strict=False)
+    )
+
+
+def offer(port: int, requests: Iterator[bytes], *, rate: float, seconds: float, connections: int) -> Offered:
+    """Send `rate` requests a second for so long over kept-alive connections to 127.0.0.1."""
+    sockets = {each.fileno(): each for each in (_connect(port) for _ in range(connections))}
+    poller = select.epoll()
+    for descriptor in sockets:
+        poller.register(descriptor, select.EPOLLIN)
+    free = list(sockets)
+    intended_ns = dict.fromkeys(sockets, 0)
+    latencies_ns = array("Q")
+    count, interval_ns = int(rate * seconds), 1e9 / rate
+    sent = failed = 0
+    cpu_before_s, begin_ns = process_time(), perf_counter_ns()
+    end_ns = begin_ns + int((seconds + LATE_S) * 1e9)
+    now_ns = begin_ns
+    while len(latencies_ns) + failed < count and now_ns < end_ns and sockets:
+        due = min(count, int((now_ns - begin_ns) / interval_ns) + 1)
+        while sent < due and free:
+            descriptor = free.pop()
+            intended_ns[descriptor] = begin_ns + int(sent * interval_ns)
+            sockets[descriptor].send(next(requests))
+            sent += 1
+        events = poller.poll(0)
+        if not events:
+            sleep(IDLE_SLEEP_S)
+        now_ns = perf_counter_ns()
+        for descriptor, _ in events:
+            answer = sockets[descriptor].recv(65_536)
+            if answer.startswith(_FOUND) and answer.endswith(_ENDS):
+                latencies_ns.append(now_ns - intended_ns[descriptor])
+                free.append(descriptor)
+            else:
+                failed += 1
+                sockets.pop(descriptor).close()
+    took_s = (now_ns - begin_ns) / 1e9
+    cpu = (process_time() - cpu_before_s) / took_s
+    for each in sockets.values():
+        each.close()
+    ordered = sorted(latencies_ns)
+    return Offered(
+        rate=rate,
+        achieved_rate=len(ordered) / took_s,
+        requests=len(ordered),
+        failed=count - len(ordered),
+        p50_ms=_percentile_ms(ordered, 0.5),
+        p99_ms=_percentile_ms(ordered, 0.99),
+        p999_ms=_percentile_ms(ordered, 0.999),
+        max_ms=_percentile_ms(ordered, 1.0),
+        generator_cpu=cpu,
+    )
+
+
+def offer_from_load_core(port: int, codes: Path, *, rate: float, seconds: float) -> Offered:
+    """`offer` in a process of its own on the load's core."""
+    options = {"--port": port, "--rate": rate, "--seconds": seconds, "--codes": codes}
+    arguments = [str(part) for option in options.items() for part in option]
+    output = subprocess.run(
+        ["taskset", "-c", LOAD_CORE, sys.executable, "-m", "loadtests.constant_rate", *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+    ).stdout
+    return Offered(**json.loads(output))
+
+
+def _connect(port: int) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=5)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setblocking(False)  # noqa: FBT003 - its one parameter
+    return connection
+
+
+def _percentile_ms(ordered_ns: list[int], share: float) -> float:
+    if not ordered_ns:
+        return float("inf")
+    return ordered_ns[min(len(ordered_ns) - 1, int(len(ordered_ns) * share))] / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--rate", type=float, required=True, help="requests a second")
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--codes", type=Path, required=True, help="a file of codes, one a line")
+    options = parser.parse_args()
+    requests = requests_for(options.codes.read_bytes().split(b"\n"), "localhost")
+    offered = offer(
+        options.port,
+        requests,
+        rate=options.rate,
+        seconds=options.seconds,
+        connections=options.connections,
+    )
+    print(json.dumps(asdict(offered)))
+
+
+if __name__ == "__main__":
+    main()

@@ -25,6 +25,9 @@ class Agent(NamedTuple):
     platform: str
 
 
+# More is no browser's, and takes some of ua-parser's expressions a hundred times as long.
+MAX_CHARS: Final = 1024
+
 UNKNOWN: Final = Agent(OTHER, "", OTHER, "", OTHER, OTHER, "other")
 
 # In-app browsers that ua-parser takes for the web view they are built on; the first to match wins.
@@ -59,6 +62,7 @@ class UserAgents:
     def __call__(self, user_agent: str) -> Agent:
         if not user_agent:
             return UNKNOWN
+        user_agent = user_agent[:MAX_CHARS]
         found = self._resolve(user_agent, Domain.ALL)
         browser, browser_version = _name_and_version(found.user_agent)
         os, os_version = _name_and_version(found.os)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from ingest.enrich.geo import Geo
 from ingest.enrich.referrer import referrer_of
+from ingest.enrich.rules import RULES_VERSION
 from ingest.enrich.steps import Enrichment
 from ingest.enrich.user_agent import UNKNOWN, Agent, UserAgents
 from ingest.enrich.visitor import VisitorIds
@@ -150,8 +151,8 @@ def test_a_row_says_what_is_known_of_the_click() -> None:
         "route": "ios",
         "outcome": "redirected",
         "verdict": "human",
-        "rule": "nothing against it",
-        "rules_version": 1,
+        "rule": "browser",
+        "rules_version": RULES_VERSION,
         "ip": "10.0.0.1",
         "user_agent": IPHONE,
         "referer": "https://example.com/",

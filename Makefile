@@ -4,7 +4,7 @@ TESTS ?= tests
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types imports format bench demo lock clean environment
+.PHONY: help run test check lint types imports format bench loadtest demo lock clean environment
 
 help: ## List these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

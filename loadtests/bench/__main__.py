@@ -111,7 +111,7 @@ def measure(folder: Path, code_count: int, rounds: int, soak_requests: int) -> I
             yield growth_section(measure_in_turns(wrk, flat, rounds), FEW, code_count)
         servers = {"nginx": (nginx, asked), "cached": (edge.server, one), "personal": (edge.server, asked)}
         maximum = median(run.rate for run in results["personal"])
-        yield tail_section(servers, maximum, rounds)
+        yield tail_section(servers, maximum)
         for spool in ("edge", "server", "app", "u1", "u2"):
             shutil.rmtree(folder / spool / "data", ignore_errors=True)  # gigabytes of clicks
         yield soak_section(folder, scratch, soak_requests)

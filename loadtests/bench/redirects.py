@@ -95,13 +95,14 @@ def growth_section(results: Results, few: int, many: int) -> Section:
             f"{median(run.cpu_us for run in results[name]):.2f}",
             f"{ratios(results, name, 'cpu_us'):.2f}",
             f"{median(run.instructions or 0 for run in results[name]):,.0f}",
+            f"{median(run.rate for run in results[name]):,.0f}",
         )
         for name, count in (("few", few), ("many", many))
     ]
     return Section(
         "The cost is flat",
         "Codes in Redis, each request looked up there by a worker whose caches are cut to 200 codes.",
-        ("codes", "CPU µs", "x nginx", "instructions"),
+        ("codes", "CPU µs", "x nginx", "instructions", "requests/s"),
         rows,
         [Target(f"CPU a redirect at {many:,} codes", growth, MOST_GROWTH, unit=f"x that at {few:,}")],
     )

@@ -1,0 +1,1 @@
+"""`python -m loadtests.campaign`: Locust's clients against the edge and nginx; `make loadtest`."""

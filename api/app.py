@@ -6,11 +6,13 @@ from fastapi import FastAPI
 
 from api.auth import SECURITY, Authentication, ServiceKeys
 from api.docs import mount_docs
+from api.domains import Domains
 from api.errors import handle_errors
-from api.links import Clock, Links
+from api.events import Clock
+from api.links import Links
 from api.metrics import Measurement, Metrics
 from api.recipients import Recipients
-from api.routes import links, recipients, stats
+from api.routes import domains, links, recipients, stats
 from api.services import Services
 from edge.contract import LinkStore, Settings
 from ingest.contract import Catalogue, Outbox, Warehouse
@@ -25,11 +27,6 @@ _DESCRIPTION = (
 def now_ms() -> int:
     """Unix time in ms: the clock of a running program."""
     return time.time_ns() // 1_000_000
-
-
-def domain_tags(settings: Settings) -> dict[str, str]:
-    """The domains that links can be made on, each with the tag of its codes in Redis."""
-    return {settings.default_domain: ""}
 
 
 def build_app(
@@ -52,20 +49,26 @@ def build_app(
         redirect_slashes=False,
     )
     catalogue = Catalogue(warehouse)
-    tags = domain_tags(settings)
+    domain_service = Domains(
+        default_domain=settings.default_domain,
+        link_store=link_store,
+        catalogue=catalogue,
+        outbox=outbox,
+        clock=clock,
+    )
     link_service = Links(
-        domain_tags=tags,
+        domains=domain_service,
         link_store=link_store,
         catalogue=catalogue,
         outbox=outbox,
         clock=clock,
     )
     app.state.services = Services(
+        domains=domain_service,
         links=link_service,
         recipients=Recipients(
             links=link_service,
             link_store=link_store,
-            domain_tags=tags,
             catalogue=catalogue,
             outbox=outbox,
             clock=clock,
@@ -76,7 +79,7 @@ def build_app(
         metrics=metrics,
         clock=clock,
     )
-    for module in (links, recipients, stats):
+    for module in (domains, links, recipients, stats):
         app.include_router(module.router, dependencies=SECURITY)
     mount_docs(app)
     handle_errors(app)

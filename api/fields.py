@@ -104,6 +104,7 @@ Suffix = Annotated[
 ]
 Fixed = Annotated[None, BeforeValidator(_refuse_change)]
 Name = Annotated[str, Field(max_length=MAX_NAME_CHARS), AfterValidator(_check_text)]
+Text = Annotated[str, AfterValidator(_check_text)]
 Label = Annotated[str, Field(max_length=MAX_LABEL_CHARS, min_length=1), AfterValidator(_check_label)]
 Recipient = Annotated[str, Field(max_length=MAX_REFERENCE_CHARS), AfterValidator(_check_label)]
 Reference = Annotated[str, Field(max_length=MAX_REFERENCE_CHARS), AfterValidator(_check_text)]

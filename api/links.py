@@ -2,12 +2,13 @@
 
 import asyncio
 import dataclasses
-import secrets
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from api.domains import Domains
+from api.events import Clock, new_event_id
 from api.fields import ms_of
 from api.models import LinkPatch, NewLink
 from api.problems import (
@@ -20,7 +21,6 @@ from api.problems import (
     unavailable,
 )
 from api.rebuild import needs_rebuild
-from api.urls import points_to
 from edge.contract import LinkStore, LinkStoreUnavailableError, generate
 from ingest.contract import (
     Catalogue,
@@ -35,9 +35,6 @@ from ingest.contract import (
 ID_CHARS: Final = 12
 MAX_DRAWS: Final = 8  # of a fresh code; two misses in a row are next to impossible
 
-Clock = Callable[[], int]
-"""Unix time in ms."""
-
 
 class Links:
     """The links of all tenants. Changes to one link are made one after the other."""
@@ -45,14 +42,13 @@ class Links:
     def __init__(
         self,
         *,
-        domain_tags: Mapping[str, str],
+        domains: Domains,
         link_store: LinkStore,
         catalogue: Catalogue,
         outbox: Outbox,
         clock: Clock,
     ) -> None:
-        """`domain_tags`: the tag of each domain's codes, the default domain first."""
-        self._domain_tags = domain_tags
+        self._domains = domains
         self._link_store = link_store
         self._catalogue = catalogue
         self._outbox = outbox
@@ -79,13 +75,17 @@ class Links:
 
     async def make(self, tenant: str, new: NewLink) -> LinkDocument:
         """Raises a 422 where the fields don't fit, a 409 where the code is taken."""
-        self._check(new)
-        domain = self._choose_domain(new.domain)
         await self._outbox.settle()
         await self._require_filled()
+        await self._check(new)
+        async with self._domains.use(tenant, new.domain) as domain:
+            return await self._make_on(domain, tenant, new)
+
+    async def _make_on(self, domain: str, tenant: str, new: NewLink) -> LinkDocument:
+        tag = await self._link_store.domain_tag(domain)
         for _ in range(MAX_DRAWS):
             code = new.code or generate()
-            if await self._link_store.resolve(self._domain_tags[domain], code) is None:
+            if await self._link_store.resolve(tag, code) is None:
                 link = self._document(tenant, new, domain, code, await self._link_store.next_number())
                 try:
                     await self._outbox.publish(
@@ -102,7 +102,7 @@ class Links:
 
     async def change(self, tenant: str, link_id: str, patch: LinkPatch) -> LinkDocument:
         """Raises a 404 where there is no such link, a 422 where the fields don't fit."""
-        self._check(patch)
+        await self._check(patch)
         async with self.hold(link_id):
             link = await self.read(tenant, link_id)
             changed = dataclasses.replace(
@@ -127,28 +127,16 @@ class Links:
         if await needs_rebuild(self._link_store, self._catalogue):
             raise LinkStoreUnavailableError("Redis was emptied and is being filled again")
 
-    def _check(self, fields: NewLink | LinkPatch) -> None:
+    async def _check(self, fields: NewLink | LinkPatch) -> None:
         """What the models can't know: the time, and our own domains."""
         flaws = []
         if fields.expires_at is not None and ms_of(fields.expires_at) <= self._clock():
             flaws.append(
                 Flaw("The time is past; give one to come, or leave it out", pointer_to("expires_at"))
             )
-        flaws += [
-            Flaw(f"The URL leads back to {domain}, which would be a loop", pointer_to(*path))
-            for path, url in _urls(fields)
-            for domain in self._domain_tags
-            if points_to(url, domain)
-        ]
+        flaws += await self._domains.loops(_urls(fields))
         if flaws:
             raise invalid_body(*flaws)
-
-    def _choose_domain(self, wanted: str | None) -> str:
-        domain = next(iter(self._domain_tags)) if wanted is None else wanted.lower()
-        if domain not in self._domain_tags:
-            known = ", ".join(self._domain_tags)
-            raise invalid_body(Flaw(f"Not a configured domain; there are: {known}", pointer_to("domain")))
-        return domain
 
     def _document(self, tenant: str, new: NewLink, domain: str, code: str, number: int) -> LinkDocument:
         now_ms = self._clock()
@@ -165,10 +153,6 @@ class Links:
             version=1,
             **{**_EMPTY, **fields},
         )
-
-
-def new_event_id() -> str:
-    return secrets.token_hex(16)
 
 
 _EMPTY: Final[dict[str, Any]] = {

@@ -35,9 +35,12 @@ class ProblemType:
 MALFORMED_REQUEST: Final = ProblemType("malformed-request", 400, "The request is not valid HTTP")
 MALFORMED_BODY: Final = ProblemType("malformed-body", 400, "The body is not JSON")
 UNAUTHORIZED: Final = ProblemType("unauthorized", 401, "A valid service key is needed")
+FORBIDDEN: Final = ProblemType("forbidden", 403, "Not with this service key")
 NOT_FOUND: Final = ProblemType("not-found", 404, "There is nothing here")
 METHOD_NOT_ALLOWED: Final = ProblemType("method-not-allowed", 405, "This method is not offered here")
 CODE_TAKEN: Final = ProblemType("code-taken", 409, "The code is taken")
+DOMAIN_TAKEN: Final = ProblemType("domain-taken", 409, "The domain is configured already")
+DOMAIN_IN_USE: Final = ProblemType("domain-in-use", 409, "The domain is in use")
 BODY_TOO_LARGE: Final = ProblemType("body-too-large", 413, "The body is too large")
 UNSUPPORTED_MEDIA_TYPE: Final = ProblemType("unsupported-media-type", 415, "The content type is not accepted")
 INVALID_BODY: Final = ProblemType("invalid-body", 422, "The body does not fit")
@@ -49,9 +52,12 @@ PROBLEM_TYPES: Final = (
     MALFORMED_REQUEST,
     MALFORMED_BODY,
     UNAUTHORIZED,
+    FORBIDDEN,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
     CODE_TAKEN,
+    DOMAIN_TAKEN,
+    DOMAIN_IN_USE,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     INVALID_BODY,

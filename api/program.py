@@ -7,7 +7,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from api.app import build_app, domain_tags
+from api.app import build_app
 from api.auth import DEFAULT_TENANT, ServiceKeys, admin_key
 from api.metrics import Metrics
 from api.rebuild import rebuild_link_store
@@ -65,8 +65,7 @@ class Program:
         self._warehouse = warehouse
         self._link_store = link_store
         self._catalogue = Catalogue(warehouse)
-        self._domain_tags = domain_tags(settings)
-        applier = LinkEventApplier(link_store, self._catalogue, self._domain_tags)
+        applier = LinkEventApplier(link_store, self._catalogue)
         self.outbox = Outbox(settings.outbox_dir, applier.apply)
         self._metrics = Metrics(self.registry)
         self._metrics.outbox_backlog.set_function(lambda: self.outbox.backlog)
@@ -97,7 +96,7 @@ class Program:
         """Bring Redis and the catalogue up to date; try until it succeeds. False where `stop` came first."""
         while not stop.is_set():
             try:
-                await rebuild_link_store(self._link_store, self._catalogue, self._domain_tags)
+                await rebuild_link_store(self._link_store, self._catalogue)
                 count = await self.outbox.recover()
             except _DOWN as error:
                 self.not_ready = str(error)
@@ -116,7 +115,7 @@ class Program:
         while True:
             await asyncio.sleep(RETRY_S)
             try:
-                await rebuild_link_store(self._link_store, self._catalogue, self._domain_tags)
+                await rebuild_link_store(self._link_store, self._catalogue)
                 await self.outbox.settle()
                 self.not_ready = None
             except _DOWN as error:

@@ -1,8 +1,8 @@
-"""Fills an emptied Redis again from the catalogue: links, public ids, all codes, the highest number."""
+"""Fills an emptied Redis again from the catalogue: domains, links, public ids, all codes, highest number."""
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final, TypeVar
 
@@ -22,9 +22,7 @@ async def needs_rebuild(link_store: LinkStore, catalogue: Catalogue) -> bool:
     return await link_store.is_empty() and await asyncio.to_thread(catalogue.highest_number) > 0
 
 
-async def rebuild_link_store(
-    link_store: LinkStore, catalogue: Catalogue, domain_tags: Mapping[str, str]
-) -> int:
+async def rebuild_link_store(link_store: LinkStore, catalogue: Catalogue) -> int:
     """Rebuild if the store was emptied; how many links and codes that were, 0 where there was no need.
 
     The highest number goes last, so that a rebuild which died half-way begins again at the next start.
@@ -33,6 +31,7 @@ async def rebuild_link_store(
     if not await link_store.is_empty():
         return 0
     highest = await asyncio.to_thread(catalogue.highest_number)
+    tags = await _put_domains(link_store, catalogue)
     if highest == 0:
         await link_store.raise_number(0)  # new, not emptied: edges answer 404 from now on
         return 0
@@ -42,14 +41,14 @@ async def rebuild_link_store(
     links = catalogue.all_links()
     while step := await asyncio.to_thread(_take, links, LINKS_A_STEP):
         for link in step:
-            tag = tag_of_link[link.number] = domain_tags.get(link.domain, "")
+            tag = tag_of_link[link.number] = tags.get(link.domain, "")
             await link_store.put_link(link.id, link.number, edge_link(link), link.to_json())
             await link_store.claim_codes(tag, [link.code], link.number)
         count = _report(count, len(step))
     retired = catalogue.retired_codes()
     while tombstones := await asyncio.to_thread(_take, retired, LINKS_A_STEP):
         for number, domain, code in tombstones:
-            await link_store.claim_codes(domain_tags.get(domain, ""), [code], number)
+            await link_store.claim_codes(tags.get(domain, ""), [code], number)
         count = _report(count, len(tombstones))
     codes = catalogue.all_codes()
     while runs := await asyncio.to_thread(_take, codes, LINKS_A_STEP):
@@ -60,6 +59,14 @@ async def rebuild_link_store(
     await link_store.raise_number(highest)
     log.info("Redis is rebuilt: %d links and codes", count)
     return count
+
+
+async def _put_domains(link_store: LinkStore, catalogue: Catalogue) -> dict[str, str]:
+    """The tag of every host; those that were never more than the default domain have none."""
+    domains = await asyncio.to_thread(catalogue.domains)
+    for domain in domains:
+        await link_store.put_domain(domain.host, domain.tag, domain.to_json())
+    return {domain.host: domain.tag for domain in domains}
 
 
 def _take(iterator: Iterator[Item], count: int) -> list[Item]:

@@ -1,10 +1,11 @@
 """Minting codes for recipients: the same (link, recipient, reference) always gets its same code."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from api.links import Clock, Links, new_event_id
+from api.events import Clock, new_event_id
+from api.links import Links
 from api.models import NewRecipient
 from api.problems import unavailable
 from edge.contract import LinkStore, generate_many
@@ -25,7 +26,6 @@ class Recipients:
         *,
         links: Links,
         link_store: LinkStore,
-        domain_tags: Mapping[str, str],
         catalogue: Catalogue,
         outbox: Outbox,
         clock: Clock,
@@ -34,7 +34,6 @@ class Recipients:
         """`on_minted` is told how many codes were new."""
         self._links = links
         self._link_store = link_store
-        self._domain_tags = domain_tags
         self._catalogue = catalogue
         self._outbox = outbox
         self._clock = clock
@@ -63,7 +62,7 @@ class Recipients:
 
     async def _draw(self, link: LinkDocument, count: int) -> list[str]:
         """Fresh codes that are this link's now; whoever dies here leaves codes that nobody was told of."""
-        tag = self._domain_tags.get(link.domain, "")
+        tag = await self._link_store.domain_tag(link.domain)
         drawn: list[str] = []
         for _ in range(MAX_DRAWS):
             if len(drawn) == count:

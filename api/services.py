@@ -5,7 +5,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.links import Clock, Links
+from api.domains import Domains
+from api.events import Clock
+from api.links import Links
 from api.metrics import Metrics
 from api.recipients import Recipients
 from ingest.contract import Catalogue, Warehouse
@@ -15,6 +17,7 @@ from ingest.contract import Catalogue, Warehouse
 class Services:
     """Owns none of them."""
 
+    domains: Domains
     links: Links
     recipients: Recipients
     catalogue: Catalogue

@@ -47,6 +47,14 @@ def normalise_url(text: str) -> str:
     return url
 
 
+def normalise_domain(text: str) -> str:
+    """`host` or `host:port` in lower case and punycode, without a web port. Raises `ValueError`."""
+    if _UNFIT.search(text) or re.search(r"[/?#@]", text):
+        raise ValueError("A domain is a host name with an optional port, such as s.example.com")
+    domain = _normalise_authority(text)
+    return domain.removesuffix(":443").removesuffix(":80").rstrip(".")
+
+
 def points_to(url: str, domain: str) -> bool:
     """Whether a normalised URL leads to this domain (`host[:port]`) itself, which would be a loop.
 

@@ -1,7 +1,7 @@
 """Answers on the wire: the same status, headers and bytes from the lane and from aiohttp."""
 
 import email.utils
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from edge.pages import (
@@ -64,6 +64,17 @@ ANSWERS: Final = {
 }
 
 
+def answer_to(decision: Decision) -> Answer:
+    """What a decision amounts to, save the `Location`."""
+    if decision.destination:
+        return ANSWERS["redirected"]
+    ours = ANSWERS[decision.outcome]
+    if not decision.page:
+        return ours
+    *others, _ = ours.headers
+    return replace(ours, headers=(*others, ("Content-Length", str(len(decision.page)))), body=decision.page)
+
+
 def dated(second: int) -> tuple[tuple[str, str], ...]:
     """The `Date` and `Server` headers of an answer at this Unix time."""
     return ("Date", email.utils.formatdate(second, usegmt=True)), ("Server", SERVER)
@@ -75,7 +86,9 @@ class RenderedAnswers:
     def __init__(self) -> None:
         self.second = -1
         self.close = False
-        self._pages: dict[str, bytes] = {}
+        self._pages: dict[
+            tuple[str, bytes], bytes
+        ] = {}  # of this second, by outcome and the domain's own page
         self._redirect_rest = b""
 
     def turn_to(self, second: int) -> None:
@@ -90,14 +103,18 @@ class RenderedAnswers:
         self._render_all()
 
     def render(self, decision: Decision) -> bytes:
-        if decision.outcome == "redirected":
+        if decision.destination:
             return b"HTTP/1.1 302 Found\r\nLocation: " + decision.destination + self._redirect_rest
-        return self._pages[decision.outcome]
+        return self._pages.get((decision.outcome, decision.page)) or self._render_page(decision)
+
+    def _render_page(self, decision: Decision) -> bytes:
+        answer = answer_to(decision)
+        rendered = b"HTTP/1.1 %d %b\r\n" % (answer.status, answer.reason.encode()) + answer.rest(
+            self.second, close=self.close
+        )
+        self._pages[decision.outcome, decision.page] = rendered
+        return rendered
 
     def _render_all(self) -> None:
         self._redirect_rest = b"\r\n" + ANSWERS["redirected"].rest(self.second, close=self.close)
-        self._pages = {
-            outcome: b"HTTP/1.1 %d %b\r\n" % (answer.status, answer.reason.encode())
-            + answer.rest(self.second, close=self.close)
-            for outcome, answer in ANSWERS.items()
-        }
+        self._pages = {}

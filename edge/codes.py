@@ -8,6 +8,8 @@ The layout in Redis (ours; `docs/decisions.md` has the figures):
 | `link:<number>` | hash | what the edge needs of a link, one field each (`edge/links.py`), and `document` |
 | `id:<bucket>` | hash | field: the link's public id; value: the link's number |
 | `links` | string | the highest link number given so far; where it is missing, Redis was emptied |
+| `domains` | hash | field: a domain's host; value: its document (`edge/domains.py`) |
+| `domain_tags` | string | the number of the last domain's tag given so far |
 
 A bucket is a hash of about 100 fields at the most, which Redis keeps as a listpack: 15 to 18 bytes a code.
 A domain's tag is empty for the default domain and `.1`, `.2` ... for the others, so that each domain has a
@@ -67,3 +69,5 @@ def id_key(link_id: bytes) -> bytes:
 
 
 LAST_NUMBER_KEY = b"links"
+DOMAINS_KEY = b"domains"
+LAST_TAG_KEY = b"domain_tags"

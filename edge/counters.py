@@ -5,6 +5,7 @@ from typing import Final
 
 OUTCOMES: Final = (
     "redirected",
+    "association_file",
     "gone",
     "not_found",
     "too_many_misses",

@@ -1,16 +1,19 @@
 """The slow path: the same answers by aiohttp, for every request that the lane does not take."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final, Protocol, cast
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 
-from edge.answers import ANSWERS, RenderedAnswers, dated
+from edge.answers import ANSWERS, Answer, RenderedAnswers, answer_to, dated
 from edge.domains import Domains
 from edge.headers import FORWARDED_FOR, join_fields, read_headers
 from edge.redirector import Redirector
 from edge.request import CodeRequest, parse_target
 from edge.routing import Decision
+from edge.track_servlet import is_tracked, tracked_url
+from edge.well_known import association_file
 
 _METHODS: Final = frozenset(("GET", "HEAD"))
 _VERSIONS: Final = (HttpVersion10, HttpVersion11)
@@ -28,9 +31,13 @@ class _Waiting:
     """A `CodeRequest` that aiohttp has parsed."""
 
     def __init__(
-        self, request: web.BaseRequest, target: tuple[bytes, bytes, bytes], domains: Domains
+        self,
+        request: web.BaseRequest,
+        target: tuple[bytes, bytes, bytes],
+        values: Mapping[bytes, bytes],
+        domains: Domains,
     ) -> None:
-        values = join_fields(request.raw_headers)
+        """`values` are those of the request's headers, by lower-case name."""
         self._request = request
         self.method = request.method.encode()
         self.suffix, self.code, self.query = target
@@ -63,26 +70,42 @@ class SlowPath:
             return self._refuse("bad_request")
         if request.method not in _METHODS:
             return self._refuse("method_not_allowed")
-        target = parse_target(request.raw_path.encode("utf-8", "surrogateescape"))
-        if target is None:
-            self._redirector.note("not_found")
-            return response("not_found", self._answers)
-        waiting = _Waiting(request, target, self._domains)
+        values = join_fields(request.raw_headers)
+        target = request.raw_path.encode("utf-8", "surrogateescape")
+        if is_tracked(target):
+            tracked = tracked_url(target)
+            if tracked is None:
+                return self._answer_without_code(values.get(b"host", b""), b"")
+            values[b"host"], target = tracked
+        parts = parse_target(target)
+        if parts is None:
+            return self._answer_without_code(values.get(b"host", b""), target)
+        waiting = _Waiting(request, parts, values, self._domains)
         self._redirector.ask(waiting)
         decision = await waiting.decided
-        return response(decision.outcome, self._answers, decision.destination)
+        return response(answer_to(decision), self._answers, decision.destination)
+
+    def _answer_without_code(self, host: bytes, target: bytes) -> web.Response:
+        """The domain's association file, or its refusal of what can be no code."""
+        domain = self._domains.find(host)
+        file = None if domain is None else association_file(domain, target)
+        if file is not None:
+            self._redirector.note("association_file")
+            return response(file, self._answers)
+        refusal = self._domains.refusal(domain)
+        self._redirector.note(refusal.outcome)
+        return response(answer_to(refusal), self._answers, refusal.destination)
 
     def _refuse(self, outcome: str) -> web.Response:
         """Refuse, and close: what follows may be a body, or meant for whom CONNECT named."""
         self._redirector.note(outcome)
-        refusal = response(outcome, self._answers)
+        refusal = response(ANSWERS[outcome], self._answers)
         refusal.force_close()
         return refusal
 
 
-def response(outcome: str, answers: RenderedAnswers, location: bytes = b"") -> web.Response:
-    """What `answers` renders as bytes, as aiohttp sends it."""
-    answer = ANSWERS[outcome]
+def response(answer: Answer, answers: RenderedAnswers, location: bytes = b"") -> web.Response:
+    """The answer as `answers` renders it, for aiohttp to send."""
     first = (("Location", location.decode("ascii")),) if location else ()
     made = web.Response(
         status=answer.status,

@@ -20,7 +20,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from edge.address import Network, client_address, to_ranges
-from edge.answers import RenderedAnswers
+from edge.answers import ANSWERS, RenderedAnswers
 from edge.cache import BoundedCache
 from edge.domains import Domains
 from edge.headers import FORWARDED_FOR, TELLING, read_headers, split_plain_block
@@ -28,6 +28,7 @@ from edge.http import response
 from edge.redirector import Redirector
 from edge.request import CODE_PATH, CodeRequest, RequestHeaders
 from edge.routing import Decision
+from edge.track_servlet import PATH as TRACK_SERVLET_PATH
 
 KEEP_ALIVE_S: Final = 75.0
 STALL_S: Final = 10.0
@@ -35,8 +36,9 @@ MAX_HEAD_BYTES: Final = 8_000
 REMEMBERED_BLOCK_BYTES: Final = 2_048
 HEADERS_A_GENERATION: Final = 1_024
 
+_NOT_TRACKED: Final = rb"(?!" + TRACK_SERVLET_PATH + rb"[? ])"
 _REQUEST_LINE: Final = re.compile(
-    rb"GET " + CODE_PATH + rb"(?:\?([A-Za-z0-9._~!$&'()*+,;=:@/?%-]*+))? HTTP/1\.1\r\n"
+    rb"GET " + _NOT_TRACKED + CODE_PATH + rb"(?:\?([A-Za-z0-9._~!$&'()*+,;=:@/?%-]*+))? HTTP/1\.1\r\n"
 )
 
 
@@ -62,6 +64,13 @@ class Lane:
         self._by_values: BoundedCache[tuple[bytes | None, ...], RequestHeaders] = BoundedCache(
             HEADERS_A_GENERATION
         )
+
+        domains.on_change(self._forget_headers)
+
+    def _forget_headers(self) -> None:
+        """What was read from headers names the domain that was there then."""
+        self.by_block.clear()
+        self._by_values.clear()
 
     def read_block(self, block: bytes) -> tuple[RequestHeaders, bytes] | None:
         """The headers and the `X-Forwarded-For` list ("" for none) of a plain block; None unless it is plain.
@@ -253,6 +262,6 @@ class LaneHandler(RequestHandler):
             raise ConnectionError("an answer has begun, so no other can be sent")
         outcome = "bad_request" if status < 500 else "failed"
         self._lane.redirector.note(outcome)
-        refusal = response(outcome, self._lane.answers)
+        refusal = response(ANSWERS[outcome], self._lane.answers)
         refusal.force_close()
         return refusal

@@ -54,6 +54,25 @@ class LinkStore(Protocol):
         """True where no link was ever numbered and `raise_number` never called: a new or an emptied Redis."""
         ...
 
+    async def next_domain_tag(self) -> str:
+        """A tag for a domain's codes (`edge/codes.py`), never given before."""
+        ...
+
+    async def put_domain(self, host: str, tag: str, document: bytes) -> bool:
+        """Replace the host's document (`edge/domains.py`); False, and nothing done, where it has another tag.
+
+        Makes sure that `next_domain_tag` never gives this tag.
+        """
+        ...
+
+    async def domains(self) -> dict[str, bytes]:
+        """The document of every host, deleted domains included."""
+        ...
+
+    async def domain_tag(self, host: str) -> str:
+        """The tag of the host's codes: "" for one without a document, such as the default domain of most."""
+        ...
+
     async def fields(self, number: int) -> Mapping[bytes, bytes]:
         """The link's whole hash; empty where there is none."""
         ...

@@ -15,8 +15,9 @@ class EdgeMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         requests = Counter(
             "smartlinks_edge_requests",
-            "Requests answered: redirected (302), gone (410), not_found (404), too_many_misses (429), "
-            "unavailable (503), method_not_allowed (405), bad_request (400), failed (500).",
+            "Requests answered: redirected (302), association_file (200), gone (410), not_found (404), "
+            "too_many_misses (429), unavailable (503), method_not_allowed (405), bad_request (400), "
+            "failed (500).",
             ["outcome"],
             registry=registry,
         )

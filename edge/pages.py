@@ -1,9 +1,10 @@
 """The pages that people see instead of a redirect. Small, without outside resources, fit for a phone."""
 
+import html
 from typing import Final
 
 _PAGE: Final = """<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -23,8 +24,14 @@ h1 {{ font-size: 1.5rem; }}
 """
 
 
+def render_page(title: str, text: str, *, language: str) -> bytes:
+    """A page that says this, whatever looks like HTML in it. `language` is a tag of ours, "" for unknown."""
+    plain = {"title": html.escape(title, quote=False), "text": html.escape(text, quote=False)}
+    return _PAGE.format(language=language, **plain).encode()
+
+
 def _page(title: str, text: str) -> bytes:
-    return _PAGE.format(title=title, text=text).encode()
+    return render_page(title, text, language="en")
 
 
 NOT_FOUND_PAGE: Final = _page(

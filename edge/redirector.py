@@ -9,12 +9,13 @@ from edge.answers import RenderedAnswers
 from edge.click_json import ClickEncoder
 from edge.codes import code_field
 from edge.counters import Counters
+from edge.domains import Domains
 from edge.known_link import KnownLink
 from edge.misses import Misses
 from edge.redis_address import RedisAddress
 from edge.request import CodeRequest
 from edge.resolver import Resolver
-from edge.routing import NOT_FOUND, TOO_MANY_MISSES, Decision, decide
+from edge.routing import GONE, NOT_FOUND, TOO_MANY_MISSES, Decision, decide
 from edge.spool import ShortWriteError, SpoolWriter, frame
 
 MAX_HELD: Final = 1_000
@@ -39,8 +40,10 @@ class Redirector:
         counters: Counters,
         clock_ms: Callable[[], int],
         answers: RenderedAnswers,
+        domains: Domains,
     ) -> None:
-        self.resolver: Final = Resolver(redis, counters, self._settle, self.flush)
+        self.resolver: Final = Resolver(redis, domains, counters, self._settle, self.flush)
+        self._domains = domains
         self._spool = spool
         self._encode = ClickEncoder(spool.source).encode
         self._counters = counters
@@ -56,7 +59,7 @@ class Redirector:
         """Answer the request in this tick or, where Redis must be asked, a later one."""
         domain = request.headers.domain
         if domain is None:
-            self._settle(request, NOT_FOUND)
+            self._settle(request, self._domains.refusal(None))
             return
         field = code_field(request.code, domain.tag)
         known = self.resolver.find(field)
@@ -88,10 +91,7 @@ class Redirector:
                 if missing and request.address in missing:
                     self._misses.hit(request.address)
                 fixed, platform = found.fixed_decisions, request.headers.platform
-                if fixed is not None:
-                    decision = fixed[platform]
-                else:
-                    decision = decide(found.link, platform, request.query, now_ms)
+                decision = fixed[platform] if fixed is not None else _decide(found, request, now_ms)
                 clicks.append(frame(encode(take_seq(), now_ms, request, found, decision)))
             answered.append((request, decision))
         if clicks:
@@ -119,7 +119,7 @@ class Redirector:
             return refusal
         delay_s = self._misses.miss(request.address, self._loop.time())
         if delay_s == 0 or self._answers.close:
-            return NOT_FOUND
+            return self._domains.refusal(request.headers.domain)
         if len(self._held) >= MAX_HELD:
             return TOO_MANY_MISSES
         self._held[request] = self._loop.call_later(delay_s, self._answer_held, request)
@@ -128,8 +128,9 @@ class Redirector:
     def _answer_held(self, request: CodeRequest) -> None:
         del self._held[request]
         if request.transport is not None:
-            self.note("not_found")
-            request.answer(NOT_FOUND)
+            refusal = self._domains.refusal(request.headers.domain)
+            self.note(refusal.outcome)
+            request.answer(refusal)
 
     def _append(self, clicks: list[bytes]) -> None:
         frames = b"".join(clicks)
@@ -153,3 +154,9 @@ class Redirector:
         if not self._settled:
             self._loop.call_soon(self.flush)
         self._settled.append((request, found))
+
+
+def _decide(known: KnownLink, request: CodeRequest, now_ms: int) -> Decision:
+    domain = request.headers.domain
+    decision = decide(known.link, request.headers.platform, request.query, now_ms)
+    return domain.gone if decision is GONE and domain is not None else decision

@@ -140,9 +140,9 @@ def _set_result(answered: asyncio.Future[object], reply: object) -> None:
 
 
 async def open_pipeline(
-    address: RedisAddress, owner: PipelineOwner, *, tracked_prefix: bytes
+    address: RedisAddress, owner: PipelineOwner, *, tracked_prefixes: Sequence[bytes]
 ) -> RedisPipeline:
-    """Connect, log in, choose the database and ask to be told of every change to keys with the prefix.
+    """Connect, log in, choose the database and ask to be told of every change to keys with a prefix.
 
     Raises `OSError` or `RedisDoubtError`. Give it a deadline by `asyncio.timeout`.
     """
@@ -153,10 +153,13 @@ async def open_pipeline(
     else:
         await loop.create_connection(lambda: pipeline, address.host, address.port, ssl=address.tls_context())
     try:
+        prefixes = (word for prefix in tracked_prefixes for word in (b"PREFIX", prefix))
         login = () if address.password is None else (address.username.encode(), address.password.encode())
-        await pipeline.call(b"HELLO", b"3", *((b"AUTH", *login) if login else ()))
-        await pipeline.call(b"SELECT", b"%d" % address.database)
-        await pipeline.call(b"CLIENT", b"TRACKING", b"ON", b"BCAST", b"PREFIX", tracked_prefix)
+        await asyncio.gather(  # in one round trip: a Redis that is far away is no reason to give up on it
+            pipeline.call(b"HELLO", b"3", *((b"AUTH", *login) if login else ())),
+            pipeline.call(b"SELECT", b"%d" % address.database),
+            pipeline.call(b"CLIENT", b"TRACKING", b"ON", b"BCAST", *prefixes),
+        )
     except BaseException:
         pipeline.drop("the handshake failed")
         raise

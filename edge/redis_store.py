@@ -1,15 +1,16 @@
-"""Links and codes in Redis, by redis-py. `edge/codes.py` has the layout."""
+"""Links, codes and domains in Redis, by redis-py. `edge/codes.py` has the layout."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import orjson
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from edge.codes import LAST_NUMBER_KEY, code_field, code_key, id_key, link_key
+from edge.codes import DOMAINS_KEY, LAST_NUMBER_KEY, LAST_TAG_KEY, code_field, code_key, id_key, link_key
 from edge.links import DOCUMENT_FIELD, EdgeLink
 from edge.linkstore import LinkStore, LinkStoreUnavailableError
 from edge.settings import PREFIX, SettingsError
@@ -35,6 +36,16 @@ RAISE_NUMBER: Final = b"""
 if tonumber(redis.call('GET', KEYS[1]) or '-1') < tonumber(ARGV[1]) then
   redis.call('SET', KEYS[1], ARGV[1])
 end
+"""
+
+# A host keeps its first tag for ever: its codes stand under it.
+PUT_DOMAIN: Final = b"""
+local known = redis.call('HGET', KEYS[1], ARGV[1])
+if known and cjson.decode(known).tag ~= ARGV[2] then
+  return 0
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
 """
 
 Command = tuple[bytes | int, ...]
@@ -67,6 +78,7 @@ class RedisLinkStore:
         )
         self._redis = Redis(connection_pool=self._pool)
         self._running: set[asyncio.Task[list[Any]]] = set()
+        self._tags: dict[str, str] = {}  # of hosts with a document: such a tag never changes
 
     async def ping(self) -> None:
         await self._run([(b"PING",)])
@@ -126,6 +138,35 @@ class RedisLinkStore:
     async def is_empty(self) -> bool:
         [found] = await self._run([(b"EXISTS", LAST_NUMBER_KEY)])
         return not found
+
+    async def next_domain_tag(self) -> str:
+        [number] = await self._run([(b"INCR", LAST_TAG_KEY)])
+        return f".{number}"
+
+    async def put_domain(self, host: str, tag: str, document: bytes) -> bool:
+        number = int(tag.removeprefix(".") or "0")
+        [is_put, _] = await self._run(
+            [
+                (b"EVAL", PUT_DOMAIN, 1, DOMAINS_KEY, host.encode(), tag.encode(), document),
+                (b"EVAL", RAISE_NUMBER, 1, LAST_TAG_KEY, number),
+            ]
+        )
+        if is_put:
+            self._tags[host] = tag
+        return bool(is_put)
+
+    async def domains(self) -> dict[str, bytes]:
+        [documents] = await self._run([(b"HGETALL", DOMAINS_KEY)])
+        return {host.decode(): document for host, document in documents.items()}
+
+    async def domain_tag(self, host: str) -> str:
+        tag = self._tags.get(host)
+        if tag is None:
+            [document] = await self._run([(b"HGET", DOMAINS_KEY, host.encode())])
+            if document is None:
+                return ""
+            tag = self._tags[host] = str(orjson.loads(document)["tag"])
+        return tag
 
     async def fields(self, number: int) -> Mapping[bytes, bytes]:
         [fields] = await self._run([(b"HGETALL", link_key(number))])

@@ -2,8 +2,9 @@
 
 What is promised:
 
-- A link changed in Redis is changed here within a second: Redis tells of every write to `link:*` on the
-  connection that asks. A code never changes its link, so codes are kept until there are too many.
+- A link or domain changed in Redis is changed here within a second: Redis tells of every write to `link:*`
+  and `domains` on the connection that asks. A code never changes its link, so codes are kept until there are
+  too many.
 - Nothing is known of what happened while no connection stood. Until Redis is back, what was cached goes on
   being served, stale as it may be: a recipient who lands beats one who does not. Then, before the first
   look-up, all of it is forgotten.
@@ -21,8 +22,9 @@ from typing import Any, Final
 
 from edge.cache import BoundedCache
 from edge.click_json import link_fields
-from edge.codes import LAST_NUMBER_KEY, code_key, link_key
+from edge.codes import DOMAINS_KEY, LAST_NUMBER_KEY, code_key, link_key
 from edge.counters import MAX_LOOKUP_SAMPLES, Counters
+from edge.domains import Domains
 from edge.known_link import KnownLink
 from edge.links import EDGE_FIELDS, EdgeLink
 from edge.redis_address import RedisAddress
@@ -50,7 +52,7 @@ OnResolved = Callable[[CodeRequest, KnownLink | Decision], None]
 
 
 class Resolver:
-    """Resolves codes for one worker.
+    """Resolves codes for one worker, and keeps its domains fresh.
 
     `on_resolved` is called with the link or the refusal for each request asked for; `on_resolved_all` when
     all that came together have been.
@@ -59,11 +61,14 @@ class Resolver:
     def __init__(
         self,
         address: RedisAddress,
+        domains: Domains,
         counters: Counters,
         on_resolved: OnResolved,
         on_resolved_all: Callable[[], None],
     ) -> None:
         self._address = address
+        self._domains = domains
+        self._domains_changed = False
         self._counters = counters
         self._on_resolved = on_resolved
         self._on_resolved_all = on_resolved_all
@@ -109,22 +114,34 @@ class Resolver:
         if self._pipeline is not None:
             self._send(self._pipeline, field)
 
+    async def connect(self) -> None:
+        """Try to connect, once. With the connection come the domains."""
+        self._lost.clear()
+        self._domains_changed = False
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                pipeline = await open_pipeline(
+                    self._address, self, tracked_prefixes=(_LINK_PREFIX, DOMAINS_KEY)
+                )
+                is_whole, documents = await asyncio.gather(
+                    pipeline.call(b"EXISTS", LAST_NUMBER_KEY), pipeline.call(b"HGETALL", DOMAINS_KEY)
+                )
+        except (OSError, RedisDoubtError) as error:
+            self._refuse(f"Redis can't be reached: {str(error) or type(error).__name__}")
+        else:
+            self._begin(pipeline, is_whole, documents)
+
     async def run(self) -> None:
         """Keep a connection, until cancelled."""
         attempt = 0
         while True:
-            self._lost.clear()
-            try:
-                async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    pipeline = await open_pipeline(self._address, self, tracked_prefix=_LINK_PREFIX)
-                    is_whole = await pipeline.call(b"EXISTS", LAST_NUMBER_KEY)
-            except (OSError, RedisDoubtError) as error:
-                self._refuse(f"Redis can't be reached: {str(error) or type(error).__name__}")
+            if self._pipeline is None:
+                await self.connect()
+            if self._pipeline is None:
                 attempt += 1
             else:
-                self._begin(pipeline, is_whole)
                 attempt = 0
-                await self._watch(pipeline)
+                await self._watch(self._pipeline)
             await asyncio.sleep(RECONNECT_DELAYS_S[min(attempt, len(RECONNECT_DELAYS_S) - 1)])
 
     def close(self) -> None:
@@ -141,6 +158,8 @@ class Resolver:
         if keys is None:
             self._note_emptied()
             return
+        if DOMAINS_KEY in keys:
+            self._ask_domains()
         for key in keys:
             number = key.removeprefix(_LINK_PREFIX)
             if number.isdigit():
@@ -161,7 +180,7 @@ class Resolver:
         _log.warning("%s", self._down_reason)
         self._lost.set()
 
-    def _begin(self, pipeline: RedisPipeline, is_whole: object) -> None:
+    def _begin(self, pipeline: RedisPipeline, is_whole: object, documents: object) -> None:
         if is_whole == 1:
             self._is_whole = True
             self._forget_all()
@@ -170,6 +189,9 @@ class Resolver:
         self._pipeline = pipeline
         self._down_reason = None
         self._is_down = False
+        self._on_domains(None, documents)
+        if self._domains_changed:
+            self._ask_domains()
         for field in tuple(self._lookups):
             if field in self._asked_again:
                 self._resolve(field, UNAVAILABLE)
@@ -201,7 +223,20 @@ class Resolver:
         elif not self._is_whole:
             self._is_whole = True
             self._forget_all()
+            self._ask_domains()
             _log.info("Redis is filled again")
+
+    def _ask_domains(self) -> None:
+        if self._pipeline is None:
+            self._domains_changed = True  # within the handshake
+        else:
+            self._pipeline.send(encode_command(b"HGETALL", DOMAINS_KEY), self._on_domains, None)
+
+    def _on_domains(self, _key: None, reply: Any) -> None:
+        if type(reply) is not dict:
+            raise RedisDoubtError(f"the domains came as {type(reply).__name__}")
+        if self._is_whole:
+            self._domains.load(reply)
 
     def _note_emptied(self) -> None:
         if self._is_whole:

@@ -20,13 +20,18 @@ _VISIBLE_ASCII: Final = re.compile(rb"[\x21-\x7e]+\Z")
 
 
 class Decision(NamedTuple):
-    """What is answered: `outcome` decides the status, `destination` is "" unless it is a redirect."""
+    """What is answered: a redirect to `destination`, or, where that is "", what `outcome` stands for.
+
+    `page` is the domain's own HTML in place of ours, "" for none.
+    """
 
     route: Route
     outcome: Outcome | Literal["not_found", "too_many_misses", "unavailable"]
     destination: bytes
+    page: bytes = b""
 
 
+GONE: Final = Decision("expired", "gone", b"")
 NOT_FOUND: Final = Decision("default", "not_found", b"")
 TOO_MANY_MISSES: Final = Decision("default", "too_many_misses", b"")
 UNAVAILABLE: Final = Decision("default", "unavailable", b"")
@@ -57,7 +62,7 @@ def decide(link: EdgeLink, platform: Platform | None, query: bytes, now_ms: int)
     """
     if link.expires_at_ms is not None and link.expires_at_ms <= now_ms:
         if link.expired_url is None:
-            return Decision("expired", "gone", b"")
+            return GONE
         return Decision("expired", "redirected", link.expired_url)
     route: Route = "default"
     destination = link.destination

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -30,6 +31,7 @@ from edge.spool import SpoolWriter
 from edge.worker_settings import WorkerSettings
 
 BACKLOG: Final = 4_096
+FIRST_CONNECTION_S: Final = 0.25
 IDLE_GRACE_S: Final = 1.0
 DRAIN_S: Final = 5.0
 DRAIN_LOOK_S: Final = 0.02
@@ -67,9 +69,14 @@ async def serve_worker(
     answers = RenderedAnswers()
     domains = Domains(settings.default_domain)
     spool = SpoolWriter(settings.spool_dir)
-    redirector = Redirector(RedisAddress.parse(settings.redis_url), spool, counters, clock_ms, answers)
+    redirector = Redirector(
+        RedisAddress.parse(settings.redis_url), spool, counters, clock_ms, answers, domains
+    )
     lane = Lane(redirector, answers, domains, settings.trusted_proxies)
     server = web.Server(SlowPath(redirector, answers, domains).handle)
+    with contextlib.suppress(TimeoutError):  # so that from its first request on it knows all domains
+        async with asyncio.timeout(FIRST_CONNECTION_S):
+            await redirector.resolver.connect()
     listener = await loop.create_server(
         lambda: LaneHandler(lane, server, loop),
         settings.host,
@@ -168,10 +175,17 @@ async def _set_at_end(reader: asyncio.StreamReader, stop: asyncio.Event) -> None
     stop.set()
 
 
+def _raise_file_limit() -> None:
+    """Let the process hold as many connections as the system allows it, not the 1,024 of a plain shell."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def main() -> None:
     """`python -m edge.worker <file descriptor of the channel to the parent>`."""
     configure_logging("edge")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    _raise_file_limit()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     uvloop.run(_serve_for_parent(socket.socket(fileno=int(sys.argv[1]))))

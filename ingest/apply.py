@@ -1,28 +1,43 @@
 """Applies a link event to the two views of the links: Redis, then the catalogue. Twice does no harm."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import assert_never
 
 from edge.contract import EdgeLink, LinkStore
 from ingest.catalogue import Catalogue
-from ingest.link_events import CodesMinted, LinkDeleted, LinkDocument, LinkEvent, LinkSaved, LinkWithdrawn
+from ingest.link_events import (
+    CodesMinted,
+    DomainDeleted,
+    DomainSaved,
+    LinkDeleted,
+    LinkDocument,
+    LinkEvent,
+    LinkSaved,
+    LinkWithdrawn,
+)
 
 
-class CodeTakenError(Exception):
-    """Another link has the code. Nothing came of the event, and nothing will."""
+class TakenError(Exception):
+    """Somebody else has what the event is about. Nothing came of the event, and nothing will."""
+
+
+class CodeTakenError(TakenError):
+    """Another link has the code."""
+
+
+class DomainTakenError(TakenError):
+    """The host is configured under another tag."""
 
 
 class LinkEventApplier:
-    """Owns neither of its parts. `domain_tags`: the tag of each domain's codes, `""` for the default one."""
+    """Owns neither of its parts."""
 
-    def __init__(self, link_store: LinkStore, catalogue: Catalogue, domain_tags: Mapping[str, str]) -> None:
+    def __init__(self, link_store: LinkStore, catalogue: Catalogue) -> None:
         self._link_store = link_store
         self._catalogue = catalogue
-        self._domain_tags = domain_tags
 
     async def apply(self, event: LinkEvent) -> None:
-        """Raises `CodeTakenError`, and what the link store and the warehouse raise."""
+        """Raises `TakenError`, and what the link store and the warehouse raise."""
         match event:
             case LinkSaved():
                 await self._save(event)
@@ -34,6 +49,8 @@ class LinkEventApplier:
                 await self._erase(event, event.link.number)
             case CodesMinted():
                 await self._mint(event)
+            case DomainSaved() | DomainDeleted():
+                await self._put_domain(event)
             case _:
                 assert_never(event)
 
@@ -41,7 +58,7 @@ class LinkEventApplier:
         link = event.link
         await self._link_store.raise_number(link.number)
         await self._link_store.put_link(link.id, link.number, edge_link(link), link.to_json())
-        tag = self._tag_of(link.domain)
+        tag = await self._link_store.domain_tag(link.domain)
         (holder,) = await self._link_store.claim_codes(tag, [link.code], link.number)
         if holder != link.number:
             await self._link_store.delete_link(link.id, link.number)
@@ -52,23 +69,26 @@ class LinkEventApplier:
         await asyncio.to_thread(self._catalogue.delete_link, event.tenant, number, event.at, token=event.id)
 
     async def _withdraw(self, link: LinkDocument) -> None:
-        tag = self._tag_of(link.domain)
+        tag = await self._link_store.domain_tag(link.domain)
         if await self._link_store.resolve(tag, link.code) == link.number:
             await self._link_store.release_codes(tag, [link.code])
         await self._link_store.delete_link(link.id, link.number)
 
     async def _mint(self, event: CodesMinted) -> None:
         codes = [code for code, _, _ in event.codes]
-        holders = await self._link_store.claim_codes(self._tag_of(event.domain), codes, event.number)
+        tag = await self._link_store.domain_tag(event.domain)
+        holders = await self._link_store.claim_codes(tag, codes, event.number)
         if any(holder != event.number for holder in holders):
             raise CodeTakenError(f"minted codes of link {event.number} belong to another link")
         await asyncio.to_thread(
             self._catalogue.add_codes, event.tenant, event.number, event.codes, event.at, token=event.id
         )
 
-    def _tag_of(self, domain: str) -> str:
-        """Links made under a former default domain stand beside those of the present one."""
-        return self._domain_tags.get(domain, "")
+    async def _put_domain(self, event: DomainSaved | DomainDeleted) -> None:
+        domain = event.domain
+        if not await self._link_store.put_domain(domain.host, domain.tag, domain.to_json()):
+            raise DomainTakenError(f"{domain.host} is configured under another tag than {domain.tag!r}")
+        await asyncio.to_thread(self._catalogue.save_domain, domain, token=event.id)
 
 
 def edge_link(link: LinkDocument) -> EdgeLink | None:

@@ -1,7 +1,7 @@
-"""The catalogue: links, codes and whom they were minted for, as tables of the warehouse.
+"""The catalogue: domains, links, codes and whom they were minted for, as tables of the warehouse.
 
 It is a view of the link events. Each write has the event's id as its token, so that an event may be applied
-any number of times; of a link's versions the highest counts, in whatever order they arrive.
+any number of times; of a link's or domain's versions the highest counts, in whatever order they arrive.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from ingest.erasure import erase_link
-from ingest.link_events import LinkDocument
+from ingest.link_events import DomainDocument, LinkDocument
 from ingest.link_listing import LinkListing
 from ingest.warehouse import Warehouse
 
@@ -97,6 +97,31 @@ class Catalogue:
             },
             token=token,
         )
+
+    def save_domain(self, domain: DomainDocument, *, token: str) -> None:
+        """Store this version of the domain, deleted or not, unless a higher one is stored."""
+        self._warehouse.insert(
+            "domains",
+            {
+                "host": [domain.host],
+                "tenant": [domain.tenant],
+                "document": [domain.to_json().decode()],
+                "version": [domain.version],
+            },
+            token=token,
+        )
+
+    def domains(self) -> list[DomainDocument]:
+        """Every domain that was ever saved, deleted ones included."""
+        rows = self._warehouse.query("SELECT document FROM domains FINAL ORDER BY host")
+        return [DomainDocument.from_json(document.encode()) for (document,) in rows]
+
+    def links_on(self, host: str) -> int:
+        """How many links stand on the domain, disabled and expired ones included."""
+        ((count,),) = self._warehouse.query(
+            "SELECT count() FROM links FINAL WHERE domain = {host:String} AND NOT deleted", {"host": host}
+        )
+        return int(count)
 
     def link(self, tenant: str, link_id: str) -> LinkDocument | None:
         # The inner query may use the index on id, the outer must not: it would miss the tombstone.

@@ -1,10 +1,21 @@
 """What other folders may use of ingest. Nothing else of it is imported from outside."""
 
-from ingest.apply import CodeTakenError, LinkEventApplier, edge_link
+from ingest.apply import CodeTakenError, DomainTakenError, LinkEventApplier, edge_link
 from ingest.catalogue import Catalogue
 from ingest.deduplication import verify_deduplication
 from ingest.erasure import erase_link
-from ingest.link_events import CodesMinted, LinkDeleted, LinkDocument, LinkEvent, LinkSaved, LinkWithdrawn
+from ingest.link_events import (
+    CodesMinted,
+    DomainDeleted,
+    DomainDocument,
+    DomainSaved,
+    LinkDeleted,
+    LinkDocument,
+    LinkEvent,
+    LinkSaved,
+    LinkWithdrawn,
+    PageText,
+)
 from ingest.link_listing import CursorError, LinkListing, Sort, Status
 from ingest.outbox import MAX_EVENT_BYTES, Outbox
 from ingest.outbox_spool import OutboxUnavailableError
@@ -19,6 +30,10 @@ __all__ = [
     "CodeTakenError",
     "CodesMinted",
     "CursorError",
+    "DomainDeleted",
+    "DomainDocument",
+    "DomainSaved",
+    "DomainTakenError",
     "LinkDeleted",
     "LinkDocument",
     "LinkEvent",
@@ -28,6 +43,7 @@ __all__ = [
     "LinkWithdrawn",
     "Outbox",
     "OutboxUnavailableError",
+    "PageText",
     "Row",
     "Sort",
     "Status",

@@ -1,4 +1,4 @@
-"""Link events: the durable truth about links. Redis and the catalogue are views of them.
+"""Link events: the durable truth about links and domains. Redis and the catalogue are views of them.
 
 Values on the bus are JSON objects; `docs/links.v1.schema.json` describes them. All times are Unix ms.
 
@@ -8,6 +8,8 @@ Values on the bus are JSON objects; `docs/links.v1.schema.json` describes them. 
 | `link.deleted` | `number`, `link_id` |
 | `link.withdrawn` | `link`: a link whose making failed; nobody was told of it, so its code is free again |
 | `codes.minted` | `number`, `domain`, `codes`: a list of `[code, recipient, reference]` |
+| `domain.saved` | `domain`: the whole domain as in `DomainDocument` |
+| `domain.deleted` | `domain`: what is left of it; its codes and its tag are never given again |
 
 Every event has `id` (unique for ever; also the token of its inserts), `at` and `tenant`.
 """
@@ -53,6 +55,47 @@ class LinkDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class PageText:
+    """What a page of the domain's own says, as plain text."""
+
+    title: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DomainDocument:
+    """A domain, whole. `edge/domains.py` tells what the edge makes of it.
+
+    `version` counts up with every change. `host` may have a port. The association files are JSON values.
+    """
+
+    host: str
+    tag: str
+    tenant: str
+    not_found_url: str | None
+    not_found_page: PageText | None
+    expired_url: str | None
+    expired_page: PageText | None
+    apple_app_site_association: dict[str, Any] | None
+    assetlinks: list[Any] | None
+    created_at_ms: int
+    updated_at_ms: int
+    version: int
+    deleted: bool = False
+
+    @classmethod
+    def from_json(cls, value: bytes | dict[str, Any]) -> "DomainDocument":
+        fields = orjson.loads(value) if isinstance(value, bytes) else value
+        pages = {
+            name: fields[name] and PageText(**fields[name]) for name in ("not_found_page", "expired_page")
+        }
+        return cls(**{**fields, **pages})
+
+    def to_json(self) -> bytes:
+        return orjson.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
 class LinkSaved:
     id: str
     at: int
@@ -91,7 +134,25 @@ class LinkWithdrawn:
     type: Literal["link.withdrawn"] = "link.withdrawn"
 
 
-LinkEvent = LinkSaved | LinkDeleted | LinkWithdrawn | CodesMinted
+@dataclass(frozen=True, slots=True)
+class DomainSaved:
+    id: str
+    at: int
+    tenant: str
+    domain: DomainDocument
+    type: Literal["domain.saved"] = "domain.saved"
+
+
+@dataclass(frozen=True, slots=True)
+class DomainDeleted:
+    id: str
+    at: int
+    tenant: str
+    domain: DomainDocument
+    type: Literal["domain.deleted"] = "domain.deleted"
+
+
+LinkEvent = LinkSaved | LinkDeleted | LinkWithdrawn | CodesMinted | DomainSaved | DomainDeleted
 
 
 def encode_event(event: LinkEvent) -> bytes:
@@ -112,6 +173,10 @@ def decode_event(value: bytes) -> LinkEvent:
             return LinkDeleted(**fields)
         if kind == "codes.minted":
             return CodesMinted(**{**fields, "codes": tuple(tuple(minted) for minted in fields["codes"])})
+        if kind == "domain.saved":
+            return DomainSaved(**{**fields, "domain": DomainDocument.from_json(fields["domain"])})
+        if kind == "domain.deleted":
+            return DomainDeleted(**{**fields, "domain": DomainDocument.from_json(fields["domain"])})
     except (TypeError, KeyError) as error:
         raise ValueError(f"not a link event: {error}") from None
     raise ValueError(f"unknown type of link event: {kind!r}")

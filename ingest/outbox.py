@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.contract import MAX_LINE_BYTES, LinkStoreUnavailableError
-from ingest.apply import CodeTakenError
+from ingest.apply import TakenError
 from ingest.link_events import LinkEvent, encode_event
 from ingest.outbox_spool import OutboxSpool, OutboxUnavailableError, find_abandoned, read_unapplied
 from ingest.warehouse import WarehouseUnavailableError
@@ -81,7 +81,7 @@ class Outbox:
         """Append the event, apply it, and note that it is applied.
 
         Raises `LinkStoreUnavailableError` or `WarehouseUnavailableError` where it can't be applied now: then
-        it will be by `settle`, followed by `undo` if there is one. Raises `CodeTakenError` where nothing came
+        it will be by `settle`, followed by `undo` if there is one. Raises `TakenError` where nothing came
         of it for good, `OutboxUnavailableError` where it can't be spooled; then nothing happened.
         """
         spool = self._own_spool()
@@ -95,7 +95,7 @@ class Outbox:
                 spool.append(undo)
                 self._backlog[undo.id] = undo
             raise
-        except (CodeTakenError, OutboxUnavailableError):
+        except (TakenError, OutboxUnavailableError):
             self._finish(event)
             raise
         except Exception as error:
@@ -149,7 +149,7 @@ class Outbox:
             await self._apply(event)
         except PASSING:
             raise
-        except CodeTakenError as error:
+        except TakenError as error:
             log.warning("link event %s is void: %s", event.id, error)
         except Exception as error:  # noqa: BLE001 - one bad event must not hold up all that follow
             self._refuse(event, error)

@@ -29,7 +29,7 @@ class RunningApi:
         self.warehouse = warehouse
         self.catalogue = Catalogue(warehouse)
         self.registry = CollectorRegistry()
-        self.applier = LinkEventApplier(link_store, self.catalogue, {settings.default_domain: ""})
+        self.applier = LinkEventApplier(link_store, self.catalogue)
         self.outbox = Outbox(settings.outbox_dir, self.applier.apply)
         self.clock_ms: Callable[[], int] = now_ms
         self._stop = asyncio.Event()

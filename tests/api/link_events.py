@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from api.links import new_event_id
+from api.events import new_event_id
 from edge.contract import SpoolWriter, frame
 from ingest.contract import LinkDocument, LinkSaved, LinkWithdrawn
 from ingest.link_events import LinkEvent, encode_event

@@ -5,15 +5,24 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ingest.contract import CodesMinted, LinkDeleted, LinkDocument, LinkSaved, LinkWithdrawn
+from ingest.contract import (
+    CodesMinted,
+    DomainDeleted,
+    DomainDocument,
+    DomainSaved,
+    LinkDeleted,
+    LinkDocument,
+    LinkSaved,
+    LinkWithdrawn,
+)
 
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).parents[2] / "docs" / "links.v1.schema.json").read_text())
 
 
 def test_every_event_has_its_fields_and_no_others() -> None:
-    events = (LinkSaved, LinkDeleted, LinkWithdrawn, CodesMinted)
+    events = (LinkSaved, LinkDeleted, LinkWithdrawn, CodesMinted, DomainSaved, DomainDeleted)
     assert SCHEMA["oneOf"] == [{"$ref": f"#/$defs/{event.__name__}"} for event in events]
-    for kind in (*events, LinkDocument):
+    for kind in (*events, LinkDocument, DomainDocument):
         definition = SCHEMA["$defs"][kind.__name__]
         names = {field.name for field in dataclasses.fields(kind)}
         assert set(definition["properties"]) == set(definition["required"]) == names

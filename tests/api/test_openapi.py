@@ -17,6 +17,11 @@ async def test_every_operation_tells_its_problems_and_its_keys(api: RunningApi) 
         for method, operation in methods.items()
     }
     assert set(operations) == {
+        ("get", "/v1/domains"),
+        ("post", "/v1/domains"),
+        ("get", "/v1/domains/{host}"),
+        ("patch", "/v1/domains/{host}"),
+        ("delete", "/v1/domains/{host}"),
         ("post", "/v1/links"),
         ("get", "/v1/links"),
         ("get", "/v1/links/{link_id}"),

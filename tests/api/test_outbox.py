@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from api.links import new_event_id
+from api.events import new_event_id
 from edge.contract import EdgeLink, LinkStore, frame, open_link_store
 from ingest.contract import (
     Catalogue,
@@ -201,7 +201,7 @@ async def test_what_can_not_be_applied_now_is_settled_in_order(
     link_store: LinkStore, warehouse: Warehouse, tmp_path: Path
 ) -> None:
     catalogue = FailingCatalogue(warehouse)
-    outbox = Outbox(tmp_path, LinkEventApplier(link_store, catalogue, {}).apply)
+    outbox = Outbox(tmp_path, LinkEventApplier(link_store, catalogue).apply)
     await outbox.recover()
     link = link_document(1)
     catalogue.down = True

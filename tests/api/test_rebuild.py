@@ -36,13 +36,13 @@ async def test_links_ids_codes_and_numbers_come_back(api: RunningApi, redis_serv
     ids = [str(link["id"]) for link in (plain, disabled, deleted)]
     before = await _snapshot(api.link_store, ids, codes)
 
-    assert await rebuild_link_store(api.link_store, api.catalogue, {}) == 0, "nothing to do"
+    assert await rebuild_link_store(api.link_store, api.catalogue) == 0, "nothing to do"
     redis_server.flush()
-    assert await rebuild_link_store(api.link_store, api.catalogue, {}) == 3 + 1200
+    assert await rebuild_link_store(api.link_store, api.catalogue) == 3 + 1200
     assert await _snapshot(api.link_store, ids, codes) == before
     assert await api.link_store.next_number() == 4
 
 
 async def test_a_new_installation_needs_no_rebuild(api: RunningApi) -> None:
-    assert await rebuild_link_store(api.link_store, api.catalogue, {}) == 0
+    assert await rebuild_link_store(api.link_store, api.catalogue) == 0
     assert not await api.link_store.is_empty(), "edges are told that it is new, not emptied"

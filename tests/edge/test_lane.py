@@ -87,7 +87,8 @@ class Side:
         self.counters = Counters()
         answers, domains = RenderedAnswers(), Domains("localhost")
         self._spool = SpoolWriter(folder)
-        self._redirector = Redirector(redis, self._spool, self.counters, lambda: 1_700_000_000_000, answers)
+        clock = lambda: 1_700_000_000_000  # noqa: E731 - one time for both sides
+        self._redirector = Redirector(redis, self._spool, self.counters, clock, answers, domains)
         self._redirector._misses = Unslowed()
         self.lane = Lane(self._redirector, answers, domains, ())
         server = web.Server(SlowPath(self._redirector, answers, domains).handle)

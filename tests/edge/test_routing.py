@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.links import EdgeLink
-from edge.routing import append_query, decide, fits_location, fixed_decisions, platform_of
+from edge.routing import Decision, append_query, decide, fits_location, fixed_decisions, platform_of
 
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148"
 IPAD = "Mozilla/5.0 (iPad; CPU OS 12_5 like Mac OS X) AppleWebKit/605.1.15"
@@ -55,21 +55,23 @@ def test_platform(user_agent: str, hint: str, platform: str | None) -> None:
 
 
 def test_each_platform_has_its_destination() -> None:
-    assert decide(LINK, "ios", b"", 0) == ("ios", "redirected", b"https://example.com/ios")
-    assert decide(LINK, "android", b"", 0) == ("android", "redirected", b"https://example.com/android")
-    assert decide(LINK, None, b"", 0) == ("default", "redirected", b"https://example.com/web")
+    assert decide(LINK, "ios", b"", 0) == Decision("ios", "redirected", b"https://example.com/ios")
+    assert decide(LINK, "android", b"", 0) == Decision(
+        "android", "redirected", b"https://example.com/android"
+    )
+    assert decide(LINK, None, b"", 0) == Decision("default", "redirected", b"https://example.com/web")
 
 
 def test_a_platform_without_a_route_of_its_own_gets_the_default() -> None:
     link = EdgeLink(1, "tenant", "own12345", "", b"https://example.com/web")
-    assert decide(link, "ios", b"", 0) == ("default", "redirected", b"https://example.com/web")
-    assert decide(link, "android", b"", 0) == ("default", "redirected", b"https://example.com/web")
+    assert decide(link, "ios", b"", 0) == Decision("default", "redirected", b"https://example.com/web")
+    assert decide(link, "android", b"", 0) == Decision("default", "redirected", b"https://example.com/web")
 
 
 def test_a_link_expires_at_the_very_millisecond() -> None:
     link = EdgeLink(1, "tenant", "own12345", "", b"https://example.com/web", expires_at_ms=1000)
     assert decide(link, None, b"", 999).outcome == "redirected"
-    assert decide(link, None, b"", 1000) == ("expired", "gone", b"")
+    assert decide(link, None, b"", 1000) == Decision("expired", "gone", b"")
 
 
 def test_an_expired_link_goes_to_its_expired_url_whatever_the_device() -> None:
@@ -84,7 +86,7 @@ def test_an_expired_link_goes_to_its_expired_url_whatever_the_device() -> None:
         expired_url=b"https://example.com/over",
         forward_query=True,
     )
-    assert decide(link, "ios", b"a=1", 1000) == ("expired", "redirected", b"https://example.com/over")
+    assert decide(link, "ios", b"a=1", 1000) == Decision("expired", "redirected", b"https://example.com/over")
 
 
 def test_the_query_is_forwarded_only_where_the_link_says_so() -> None:

@@ -246,7 +246,8 @@ class LaneHandler(RequestHandler):
     def _feed_aiohttp(self, data: bytes) -> None:
         count = self._request_count
         super().data_received(data)
-        self._head_is_partial = self._request_count == count and self.is_idle
+        # Before the first request aiohttp may not even have begun to wait for it, and is not idle by its own.
+        self._head_is_partial = self._request_count == count and (count == 0 or self.is_idle)
 
     def handle_error(
         self,

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import resource
 import signal
 import socket
@@ -31,6 +32,7 @@ from edge.spool import SpoolWriter
 from edge.worker_settings import WorkerSettings
 
 BACKLOG: Final = 4_096
+SEND_BUFFER_BYTES: Final = 64 * 1024
 FIRST_CONNECTION_S: Final = 0.25
 IDLE_GRACE_S: Final = 1.0
 DRAIN_S: Final = 5.0
@@ -84,6 +86,8 @@ async def serve_worker(
         reuse_port=True,
         backlog=BACKLOG,
     )
+    for each in listener.sockets:
+        _bound_send_buffer(each)
     metrics = EdgeMetrics(registry or CollectorRegistry())
     drained = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:  # a task that fails ends the worker: its parent starts another
@@ -173,6 +177,12 @@ async def _set_at_end(reader: asyncio.StreamReader, stop: asyncio.Event) -> None
     with contextlib.suppress(ConnectionError):  # a parent killed before it read all we reported
         await reader.read()
     stop.set()
+
+
+def _bound_send_buffer(listener: socket.socket) -> None:
+    """Bound what the kernel keeps for a client that does not read; else it grows to megabytes for each."""
+    with socket.socket(fileno=os.dup(listener.fileno())) as same:  # uvloop's own sets no options
+        same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
 
 def _raise_file_limit() -> None:

@@ -32,8 +32,8 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 class EdgeProgram:
     """The program, its ports and its processes."""
 
-    def __init__(self, redis_url: str, folder: Path, workers: int) -> None:
-        self.port, self.metrics_port = free_port(), free_port()
+    def __init__(self, redis_url: str, folder: Path, workers: int, *, port: int | None = None) -> None:
+        self.port, self.metrics_port = port or free_port(), free_port()
         self.spool = folder / "spool" / "clicks"
         environment = {
             "PATH": os.environ["PATH"],

@@ -24,7 +24,9 @@ class Proxy:
         self.tamper = lambda reply: reply
         self.cut_after_bytes: int | None = None
         self.asked = self.asked_links = 0
-        self._target = target
+        self.delay_s = 0.0
+        self.cut_every: int | None = None
+        self.target = target
         self._writers: set[asyncio.StreamWriter] = set()
 
     @property
@@ -33,11 +35,11 @@ class Proxy:
 
     def cut(self) -> None:
         """Reset all connections."""
-        for writer in self._writers:
+        for writer in tuple(self._writers):
             writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        redis_reader, redis_writer = await asyncio.open_unix_connection(str(self._target))
+        redis_reader, redis_writer = await asyncio.open_unix_connection(str(self.target))
         self._writers |= {writer, redis_writer}
         try:
             async with asyncio.TaskGroup() as pumps:
@@ -57,8 +59,12 @@ class Proxy:
             if not replies:
                 self.asked += data.count(b"HGET")
                 self.asked_links += data.count(b"HMGET")
+                if self.cut_every is not None and self.asked >= self.cut_every:
+                    self.asked = 0
+                    self.cut()
             else:
                 await self.flowing.wait()
+                await asyncio.sleep(self.delay_s)
                 data = self.tamper(data)
                 if self.cut_after_bytes is not None and (keep := self.cut_after_bytes) < len(data):
                     writer.write(data[:keep])

@@ -40,6 +40,17 @@ async def test_half_a_head_is_closed_at_its_deadline(side: Side) -> None:
     assert wire.is_closing()
 
 
+async def test_half_a_head_in_the_tick_of_the_connection_has_the_same_deadline(side: Side) -> None:
+    wire = Wire()
+    wire.protocol = connection = side._connect()
+    connection.connection_made(wire)
+    connection.data_received(PLAIN[:1])
+    side.lane.tick(1.0)
+    side.lane.tick(1.0 + STALL_S)
+    assert wire.is_closing()
+    await asyncio.sleep(0)
+
+
 async def test_a_head_that_comes_whole_in_time_is_answered(side: Side) -> None:
     connection, wire = await connect(side)
     connection.data_received(PLAIN[:9])

@@ -8,7 +8,8 @@ from edge.links import EdgeLink
 
 Platform = Literal["ios", "android"]
 
-_IOS: Final = re.compile(r"iPhone|iPad|iPod")
+# Browsers of iOS name themselves even on an iPad that passes for a Mac, and no Mac names a `Mobile/` build.
+_IOS: Final = re.compile(r"iPhone|iPad|iPod|CriOS/|FxiOS/|EdgiOS/|OPiOS/|Macintosh;.*? Mobile/")
 _ANDROID: Final = re.compile(r"Android")
 # Windows Phone names both others in its user agent, to be served their pages.
 _NEITHER: Final = re.compile(r"Windows Phone")
@@ -40,9 +41,14 @@ UNAVAILABLE: Final = Decision("default", "unavailable", b"")
 def platform_of(user_agent: str, platform_hint: str) -> Platform | None:
     """The platform whose route applies; None for every other.
 
-    `platform_hint` is the value of `Sec-CH-UA-Platform`, quotes and all, "" where it did not come; it wins
-    where it names a mobile platform. An iPad that asks for desktop sites says it is a Macintosh and sends no
-    hint: nothing in its headers tells it from a Mac, so it gets the default destination.
+    `platform_hint` is the value of `Sec-CH-UA-Platform`, quotes and all, "" where it did not come. It wins
+    where it names a mobile platform: Android in desktop mode says so there alone. Where it names another, or
+    none, the user agent decides.
+
+    What headers can't tell: Safari on an iPad asks for desktop sites unless told otherwise, says that it is a
+    Macintosh and sends no hint, so nothing tells it from a Mac, and it gets the default destination. No
+    browser of iOS sends hints at all. `Sec-CH-UA-Mobile` tells the form, not the platform: a tablet with
+    Android says `?0`, so it is not asked.
     """
     hinted = _HINTED.get(platform_hint.strip('"').lower())
     if hinted is not None:

@@ -1,3 +1,8 @@
 """Fixtures are real neighbours: a Redis server, a warehouse engine. One module a neighbour."""
 
-pytest_plugins = ["tests.fixtures.redis", "tests.fixtures.system", "tests.fixtures.warehouse"]
+pytest_plugins = [
+    "tests.fixtures.nginx",
+    "tests.fixtures.redis",
+    "tests.fixtures.system",
+    "tests.fixtures.warehouse",
+]

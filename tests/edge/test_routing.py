@@ -18,6 +18,16 @@ ANDROID = "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 Chrome/13
 WINDOWS_PHONE = (
     "Mozilla/5.0 (Mobile; Windows Phone 8.1; Android 4.0; ARM; NOKIA) like iPhone OS 7_0_3 Mac OS X"
 )
+IPAD_CHROME = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+    " CriOS/138 Version/11.1.1 Safari/605.1.15"
+)
+IPAD_IN_APP = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
+)
+MAC_CHROME = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 Chrome/138.0.0.0 Safari/537.36"
+)
 LINUX = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/131.0.0.0 Safari/537.36"
 
 LINK = EdgeLink(
@@ -42,6 +52,10 @@ LINK = EdgeLink(
         (LINUX, '"Android"', "android"),
         (IPAD_AS_MAC, '"iOS"', "ios"),
         (ANDROID, '"Linux"', "android"),
+        (IPAD_CHROME, "", "ios"),
+        (IPAD_IN_APP, "", "ios"),
+        (MAC_CHROME, '"macOS"', None),
+        (MAC_CHROME, '"Android"', "android"),
         (IPAD_AS_MAC, "", None),
         (IPAD_AS_MAC, '"macOS"', None),
         (WINDOWS_PHONE, "", None),

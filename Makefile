@@ -4,7 +4,7 @@ TESTS ?= tests
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types imports format bench loadtest demo lock clean environment
+.PHONY: help run test check lint types imports format bench loadtest fuzz demo verdicts lock clean environment
 
 help: ## List these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,8 +34,14 @@ format: environment ## Format, and mend what can be mended
 bench: environment ## Measure speed and memory beside nginx; needs nginx and wrk (BENCH="--full --write docs/performance.md")
 	$(BIN)/python -m loadtests.bench $(BENCH)
 
+fuzz: environment ## Search for bytes that a reader of requests gets wrong (SECONDS=60)
+	$(BIN)/python -m tests.edge.fuzz.run $(or $(SECONDS),60)
+
 demo: ## Fill the running system with a simulated campaign and check every count
 	@$(PYTHON) -m deploy.standalone.bootstrap && exec $(BIN)/python -m deploy.demo
+
+verdicts: environment ## Measure the rules on labelled user agents, write docs/verdicts.md
+	$(BIN)/python -m tests.ingest.corpus
 
 lock: environment ## Write the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml -o requirements.lock
@@ -43,7 +49,7 @@ lock: environment ## Write the lock files anew from pyproject.toml
 
 clean: ## Remove the environment and all caches; data in var/ stays
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf deploy/standalone/data/node_modules deploy/demo/node_modules
+	rm -rf deploy/standalone/data/node_modules deploy/demo/node_modules tests/ingest/corpus/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 environment:

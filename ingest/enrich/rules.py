@@ -92,7 +92,7 @@ PEOPLE: Final = (
     AgentRule("in-app browser: Snapchat", "human", r"Mozilla/.* Snapchat/"),
     AgentRule("in-app browser: Pinterest", "human", r"Mozilla/.*\[Pinterest/"),
     AgentRule("in-app browser: LinkedIn", "human", r"Mozilla/.*(LinkedInApp| LinkedIn/\d)"),
-    AgentRule("in-app browser: X", "human", r"Mozilla/.* (Twitter for |TwitterAndroid)"),
+    AgentRule("in-app browser: X", "human", r"Mozilla/.* (Twitter for i\w+(/[\d.]+)?$|TwitterAndroid)"),
     AgentRule("in-app browser: Baidu", "human", r"Mozilla/.*(baiduboxapp|baidubrowser|BIDUBrowser)"),
     AgentRule("in-app browser: Bing", "human", r"Mozilla/.* Bing(Sapphire|Web)/"),
     AgentRule("in-app browser: Google", "human", r"Mozilla/.* GSA/\d"),
@@ -205,8 +205,9 @@ ROBOTS: Final = (
     AgentRule(
         "browser of the word compatible",
         "human",
-        r"(?i)compatible; ?(U; ?)?(MSP?IE|Konqueror|Windows|Intel Mac|iCab|Opera|OmniWeb|ABrowse|AvantGo|"
-        r"UaM; Win|NetPositive|Powermarks|ANTFresco|Netbox|WebTV)",
+        r"(?i)compatible[;,]\+? ?(U; ?)?(Konqueror|MSPIE|Intel Mac|iCab|Opera|OmniWeb|ABrowse|AvantGo|"
+        r"NetPositive|Powermarks|ANTFresco|NCBrowser|Netbox|WebTV|AOL)|compatible[;,][^)]*(MSIE[ +]\d|"
+        r"Windows[ +](NT|9|CE))",
     ),
     AgentRule("compatible, but with no browser", "automated", r"(?i)compatible[;,)]"),
     AgentRule(
@@ -217,7 +218,8 @@ ROBOTS: Final = (
 # What browsers look like. All that is left and unlike them is no browser.
 BROWSERS: Final = (
     AgentRule("Android web view", "human", r"^Mozilla/5\.0 \(.*; wv\)"),
-    AgentRule("browser", "human", r"^(Mozilla|Opera) ?/ ?\d.*[(;]"),
+    # Anywhere: some people's extensions and proxies put quotes or a header's name before it.
+    AgentRule("browser", "human", r"(Mozilla|Opera)['\"]? ?[/\\] ?\d.*[(;]|AppleWebKit/\d.* Safari/\d"),
     AgentRule("UC Browser", "human", r"^(UCWEB|JUC|IUC)|UCBrowser/|UC Browser"),
     AgentRule(
         "phone's browser",

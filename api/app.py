@@ -12,10 +12,10 @@ from api.events import Clock
 from api.links import Links
 from api.metrics import Measurement, Metrics
 from api.recipients import Recipients
-from api.routes import domains, links, recipients, stats
+from api.routes import domains, explain, links, recipients, stats
 from api.services import Services
 from edge.contract import LinkStore, Settings
-from ingest.contract import Catalogue, Outbox, Warehouse
+from ingest.contract import Catalogue, Explainer, Outbox, Warehouse
 
 VERSION = "1.0.0"
 _DESCRIPTION = (
@@ -76,10 +76,11 @@ def build_app(
         ),
         catalogue=catalogue,
         warehouse=warehouse,
+        explainer=Explainer(data_dir=settings.data_dir, geoip_path=settings.geoip_path),
         metrics=metrics,
         clock=clock,
     )
-    for module in (domains, links, recipients, stats):
+    for module in (domains, links, recipients, explain, stats):
         app.include_router(module.router, dependencies=SECURITY)
     mount_docs(app)
     handle_errors(app)

@@ -10,7 +10,7 @@ from api.events import Clock
 from api.links import Links
 from api.metrics import Metrics
 from api.recipients import Recipients
-from ingest.contract import Catalogue, Warehouse
+from ingest.contract import Catalogue, Explainer, Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Services:
     recipients: Recipients
     catalogue: Catalogue
     warehouse: Warehouse
+    explainer: Explainer
     metrics: Metrics
     clock: Clock
 

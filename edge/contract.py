@@ -1,5 +1,6 @@
 """What other folders may use of the edge. Nothing else of it is imported from outside."""
 
+from edge.click_json import header_fields
 from edge.clicks import SIGNAL_HEADERS, Outcome, Route
 from edge.codes import (
     CUSTOM,
@@ -12,6 +13,7 @@ from edge.linkstore import LinkStore, LinkStoreUnavailableError
 from edge.logs import configure_logging
 from edge.ops import Ops
 from edge.redis_store import open_link_store
+from edge.routing import Decision, decide, platform_of
 from edge.serving import serve_edge
 from edge.settings import PREFIX, Settings, SettingsError, load
 from edge.spool import (
@@ -38,6 +40,7 @@ __all__ = [
     "SOURCE_NAME",
     "SUFFIX",
     "Cut",
+    "Decision",
     "EdgeLink",
     "LinkStore",
     "LinkStoreUnavailableError",
@@ -50,11 +53,14 @@ __all__ = [
     "SpoolWriter",
     "configure_logging",
     "cut_records",
+    "decide",
     "frame",
     "generate",
     "generate_many",
+    "header_fields",
     "load",
     "open_link_store",
+    "platform_of",
     "segment_name",
     "serve_edge",
     "unframe",

@@ -4,6 +4,7 @@ from ingest.apply import CodeTakenError, DomainTakenError, LinkEventApplier, edg
 from ingest.catalogue import Catalogue
 from ingest.deduplication import verify_deduplication
 from ingest.erasure import erase_link
+from ingest.explain import Explainer, Explanation, Request
 from ingest.link_events import (
     CodesMinted,
     DomainDeleted,
@@ -34,6 +35,8 @@ __all__ = [
     "DomainDocument",
     "DomainSaved",
     "DomainTakenError",
+    "Explainer",
+    "Explanation",
     "LinkDeleted",
     "LinkDocument",
     "LinkEvent",
@@ -44,6 +47,7 @@ __all__ = [
     "Outbox",
     "OutboxUnavailableError",
     "PageText",
+    "Request",
     "Row",
     "Sort",
     "Status",

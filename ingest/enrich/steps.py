@@ -19,7 +19,7 @@ from ingest.enrich.referrer import referrer_of
 from ingest.enrich.rules import RULES_VERSION
 from ingest.enrich.user_agent import UserAgents
 from ingest.enrich.verdict import Judge
-from ingest.enrich.visitor import VisitorIds, load_key
+from ingest.enrich.visitor import VisitorIds, key_path, load_key
 from ingest.rows import CLICK_COLUMNS
 
 USER_AGENT_CACHE_SIZE: Final = 16_384
@@ -122,7 +122,7 @@ def open_enrichment(*, data_dir: Path, geoip_path: str | None) -> Enrichment:
     """The enrichment as the settings have it. Raises `VisitorKeyError`, `OSError`."""
     return Enrichment(
         geo=Geo(Path(geoip_path) if geoip_path else None),
-        visitor_ids=VisitorIds(load_key(data_dir / "visitor.key")),
+        visitor_ids=VisitorIds(load_key(key_path(data_dir))),
     )
 
 

@@ -37,6 +37,10 @@ class VisitorIds:
         return int.from_bytes(keyed.digest(), "big")
 
 
+def key_path(data_dir: Path) -> Path:
+    return data_dir / "visitor.key"
+
+
 def load_key(path: Path) -> bytes:
     """The key in `path`, made of fresh randomness (mode 0600) where there is no such file.
 

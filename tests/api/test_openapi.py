@@ -27,6 +27,7 @@ async def test_every_operation_tells_its_problems_and_its_keys(api: RunningApi) 
         ("get", "/v1/links/{link_id}"),
         ("patch", "/v1/links/{link_id}"),
         ("delete", "/v1/links/{link_id}"),
+        ("post", "/v1/links/{link_id}/explain"),
         ("post", "/v1/links/{link_id}/recipients"),
         ("get", "/v1/links/{link_id}/recipients"),
         ("get", "/v1/links/{link_id}/stats"),

@@ -85,12 +85,13 @@ class Program:
                 metrics=self._metrics,
             )
             log.info("serving on %s, port %d", *listener.getsockname()[:2])
-            watching = asyncio.create_task(self._watch())
+            watching = [asyncio.create_task(self._watch()), asyncio.create_task(self._make_room())]
             try:
                 await serve(app, listener, stop)
             finally:
-                watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
+                for task in watching:
+                    task.cancel()
+                await asyncio.gather(*watching, return_exceptions=True)
 
     async def _prepare(self, stop: asyncio.Event) -> bool:
         """Bring Redis and the catalogue up to date; try until it succeeds. False where `stop` came first."""
@@ -123,3 +124,16 @@ class Program:
             except Exception as error:
                 self.not_ready = f"looking after Redis and the outbox failed: {error}"
                 log.exception("looking after Redis and the outbox failed")
+
+    async def _make_room(self) -> None:
+        """Give the codes more buckets as they become more."""
+        buckets = 0
+        while True:
+            try:
+                before, buckets = buckets, await self._link_store.make_room()
+                if before and buckets != before:
+                    log.info("the codes have %d buckets now", buckets)
+                    continue  # they may have come faster than that
+            except _DOWN as error:
+                log.warning("no room can be made for more codes now: %s", error)
+            await asyncio.sleep(RETRY_S)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, TypeVar
 
-from edge.contract import LinkStore
+from edge.contract import LinkStore, LinkStoreUnavailableError
 from ingest.contract import Catalogue, edge_link
 
 LINKS_A_STEP: Final = 500
@@ -17,9 +17,13 @@ Item = TypeVar("Item")
 log = logging.getLogger(__name__)
 
 
-async def needs_rebuild(link_store: LinkStore, catalogue: Catalogue) -> bool:
-    """Whether Redis was emptied: it never numbered a link, but the catalogue has some."""
-    return await link_store.is_empty() and await asyncio.to_thread(catalogue.highest_number) > 0
+async def require_filled(link_store: LinkStore) -> None:
+    """An emptied Redis says "no such link" and gives numbers anew: wait until it is rebuilt.
+
+    A new one counts as emptied, too, until `rebuild_link_store` has seen it. Raises `LinkStoreUnavailableError`.
+    """
+    if await link_store.is_empty():
+        raise LinkStoreUnavailableError("Redis was emptied and is being filled again")
 
 
 async def rebuild_link_store(link_store: LinkStore, catalogue: Catalogue) -> int:
@@ -56,6 +60,7 @@ async def rebuild_link_store(link_store: LinkStore, catalogue: Catalogue) -> int
             if number in tag_of_link:
                 await link_store.claim_codes(tag_of_link[number], run, number)
             count = _report(count, len(run))
+        await link_store.make_room()
     await link_store.raise_number(highest)
     log.info("Redis is rebuilt: %d links and codes", count)
     return count

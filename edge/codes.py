@@ -5,13 +5,14 @@ The layout in Redis (ours; `docs/decisions.md` has the figures):
 | key | type | holds |
 | --- | --- | --- |
 | `code:<bucket>` | hash | field: the code and its domain's tag; value: the link's number |
+| `code_buckets` | string | how many buckets of codes there are: `edge/code_layout.py` |
 | `link:<number>` | hash | what the edge needs of a link, one field each (`edge/links.py`), and `document` |
 | `id:<bucket>` | hash | field: the link's public id; value: the link's number |
 | `links` | string | the highest link number given so far; where it is missing, Redis was emptied |
 | `domains` | hash | field: a domain's host; value: its document (`edge/domains.py`) |
 | `domain_tags` | string | the number of the last domain's tag given so far |
 
-A bucket is a hash of about 100 fields at the most, which Redis keeps as a listpack: 15 to 18 bytes a code.
+A bucket is a hash of 100 to 200 fields, which Redis keeps as a listpack: 15 to 18 bytes a code.
 A domain's tag is empty for the default domain and `.1`, `.2` ... for the others, so that each domain has a
 name space of its own at no cost to the common case.
 """
@@ -25,7 +26,6 @@ ALPHABET = string.ascii_letters + string.digits
 CUSTOM = re.compile(r"[A-Za-z0-9]{4,12}\Z")
 SUFFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}(/[A-Za-z0-9][A-Za-z0-9_-]{0,31}){0,3}\Z")
 GENERATED_LENGTH = 8
-CODE_BUCKETS = 1 << 16
 ID_BUCKETS = 1 << 12
 
 
@@ -53,11 +53,6 @@ _CHARACTER_OF_BYTE = bytes(ord(ALPHABET[byte % 62]) for byte in range(256))
 
 def code_field(code: bytes, domain_tag: bytes) -> bytes:
     return code + domain_tag
-
-
-def code_key(field: bytes) -> bytes:
-    """The Redis key of the bucket in which this field stands."""
-    return b"code:%d" % (zlib.crc32(field) % CODE_BUCKETS)
 
 
 def link_key(number: int) -> bytes:

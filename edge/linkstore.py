@@ -50,6 +50,10 @@ class LinkStore(Protocol):
         """Forget codes of an erased link or person. They resolve to nothing afterwards."""
         ...
 
+    async def make_room(self) -> int:
+        """Spread the codes over more buckets where those are full. Returns how many there are now."""
+        ...
+
     async def is_empty(self) -> bool:
         """True where no link was ever numbered and `raise_number` never called: a new or an emptied Redis."""
         ...

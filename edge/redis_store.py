@@ -10,28 +10,16 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from edge.codes import DOMAINS_KEY, LAST_NUMBER_KEY, LAST_TAG_KEY, code_field, code_key, id_key, link_key
+from edge.codes import DOMAINS_KEY, LAST_NUMBER_KEY, LAST_TAG_KEY, id_key, link_key
 from edge.links import DOCUMENT_FIELD, EdgeLink
 from edge.linkstore import LinkStore, LinkStoreUnavailableError
+from edge.redis_codes import Command, RedisCodes
 from edge.settings import PREFIX, SettingsError
 
 TIMEOUT_S: Final = 2
 DEADLINE_S: Final = 3  # of commands with their second try
 CONNECTIONS: Final = 16
-CODES_A_SCRIPT: Final = 500  # a script holds up every redirect's look-up while it runs: 500 codes take 1 ms
 
-# One call for many codes: a sixth of the client's CPU and four times the codes a second of HSETNX one by one.
-CLAIM: Final = b"""
-local holders = {}
-for i, key in ipairs(KEYS) do
-  if redis.call('HSETNX', key, ARGV[i + 1], ARGV[1]) == 1 then
-    holders[i] = ARGV[1]
-  else
-    holders[i] = redis.call('HGET', key, ARGV[i + 1])
-  end
-end
-return holders
-"""
 RAISE_NUMBER: Final = b"""
 if tonumber(redis.call('GET', KEYS[1]) or '-1') < tonumber(ARGV[1]) then
   redis.call('SET', KEYS[1], ARGV[1])
@@ -47,8 +35,6 @@ end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 """
-
-Command = tuple[bytes | int, ...]
 
 
 def open_link_store(url: str) -> LinkStore:
@@ -78,6 +64,7 @@ class RedisLinkStore:
         )
         self._redis = Redis(connection_pool=self._pool)
         self._running: set[asyncio.Task[list[Any]]] = set()
+        self._codes = RedisCodes(self._run)
         self._tags: dict[str, str] = {}  # of hosts with a document: such a tag never changes
 
     async def ping(self) -> None:
@@ -116,24 +103,16 @@ class RedisLinkStore:
         await self._run([(b"DEL", link_key(number)), (b"HDEL", id_key(public_id), public_id)], atomic=True)
 
     async def claim_codes(self, domain_tag: str, codes: Sequence[str], number: int) -> list[int]:
-        fields = _fields(domain_tag, codes)
-        holders: list[int] = []
-        for start in range(0, len(fields), CODES_A_SCRIPT):
-            part = fields[start : start + CODES_A_SCRIPT]
-            [answer] = await self._run([(b"EVAL", CLAIM, len(part), *map(code_key, part), number, *part)])
-            holders.extend(map(int, answer))
-        return holders
+        return await self._codes.claim(domain_tag, codes, number)
 
     async def resolve(self, domain_tag: str, code: str) -> int | None:
-        [field] = _fields(domain_tag, [code])
-        [number] = await self._run([(b"HGET", code_key(field), field)])
-        return None if number is None else int(number)
+        return await self._codes.find(domain_tag, code)
 
     async def release_codes(self, domain_tag: str, codes: Sequence[str]) -> None:
-        fields = _fields(domain_tag, codes)
-        for start in range(0, len(fields), CODES_A_SCRIPT):
-            part = fields[start : start + CODES_A_SCRIPT]
-            await self._run([(b"HDEL", code_key(field), field) for field in part])
+        await self._codes.release(domain_tag, codes)
+
+    async def make_room(self) -> int:
+        return await self._codes.make_room()
 
     async def is_empty(self) -> bool:
         [found] = await self._run([(b"EXISTS", LAST_NUMBER_KEY)])
@@ -204,8 +183,3 @@ class RedisLinkStore:
         except (RedisError, OSError) as error:
             raise LinkStoreUnavailableError(f"Redis: {error}") from error
         return replies
-
-
-def _fields(domain_tag: str, codes: Sequence[str]) -> list[bytes]:
-    tag = domain_tag.encode()
-    return [code_field(code.encode(), tag) for code in codes]

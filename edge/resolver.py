@@ -21,19 +21,21 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from edge.cache import BoundedCache
-from edge.click_json import link_fields
-from edge.codes import DOMAINS_KEY, LAST_NUMBER_KEY, code_key, link_key
+from edge.code_finder import CodeFinder
+from edge.code_layout import LAYOUT_KEY
+from edge.codes import DOMAINS_KEY, LAST_NUMBER_KEY, link_key
 from edge.counters import MAX_LOOKUP_SAMPLES, Counters
 from edge.domains import Domains
 from edge.known_link import KnownLink
-from edge.links import EDGE_FIELDS, EdgeLink
+from edge.link_values import read_link
+from edge.links import EDGE_FIELDS
 from edge.redis_address import RedisAddress
 from edge.redis_pipeline import RedisDoubtError, RedisPipeline, encode_command, open_pipeline
 from edge.request import CodeRequest
-from edge.routing import NOT_FOUND, UNAVAILABLE, Decision, fits_location, fixed_decisions
+from edge.routing import NOT_FOUND, UNAVAILABLE, Decision
 
 DEADLINE_S: Final = 0.25
-SWEEP_S: Final = 0.04
+SWEEP_S: Final = 0.02
 STALL_S: Final = 1.0
 CONNECT_TIMEOUT_S: Final = 1.0
 RECONNECT_DELAYS_S: Final = (0.0, 0.05, 0.1, 0.2, 0.5)
@@ -44,6 +46,7 @@ NO_LINK: Final = 0
 """A number that no link has: what is asked for where a code has none."""
 
 _LINK_PREFIX: Final = b"link:"
+_TRACKED_PREFIXES: Final = (_LINK_PREFIX, LAYOUT_KEY, DOMAINS_KEY)
 _IS_WHOLE: Final = encode_command(b"EXISTS", LAST_NUMBER_KEY)
 _log = logging.getLogger(__name__)
 
@@ -80,6 +83,7 @@ class Resolver:
         self._asked_again: set[bytes] = set()
         self._pipeline: RedisPipeline | None = None
         self._is_whole = True
+        self._finder: CodeFinder | None = None  # of the connection
         self._lost = asyncio.Event()
         self._down_reason: str | None = "not connected to Redis yet"
         self._is_down = False
@@ -111,8 +115,7 @@ class Resolver:
         self._lookups[field] = request
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
-        if self._pipeline is not None:
-            self._send(self._pipeline, field)
+        self._find(field)
 
     async def connect(self) -> None:
         """Try to connect, once. With the connection come the domains."""
@@ -120,9 +123,7 @@ class Resolver:
         self._domains_changed = False
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                pipeline = await open_pipeline(
-                    self._address, self, tracked_prefixes=(_LINK_PREFIX, DOMAINS_KEY)
-                )
+                pipeline = await open_pipeline(self._address, self, tracked_prefixes=_TRACKED_PREFIXES)
                 is_whole, documents = await asyncio.gather(
                     pipeline.call(b"EXISTS", LAST_NUMBER_KEY), pipeline.call(b"HGETALL", DOMAINS_KEY)
                 )
@@ -157,9 +158,12 @@ class Resolver:
     def on_invalidated(self, keys: Sequence[bytes] | None) -> None:
         if keys is None:
             self._note_emptied()
+            self._layout_changed()
             return
         if DOMAINS_KEY in keys:
             self._ask_domains()
+        if LAYOUT_KEY in keys:
+            self._layout_changed()
         for key in keys:
             number = key.removeprefix(_LINK_PREFIX)
             if number.isdigit():
@@ -174,6 +178,7 @@ class Resolver:
         if self._pipeline is None:
             return  # lost within the handshake: `run` sees the error
         self._pipeline = None
+        self._finder = None
         self._waiting_for_link.clear()
         self._down_reason = f"the connection to Redis was lost: {reason}"
         self._counters.redis_reconnects += 1
@@ -187,6 +192,7 @@ class Resolver:
         else:
             self._note_emptied()
         self._pipeline = pipeline
+        self._finder = CodeFinder(pipeline, self._on_number)
         self._down_reason = None
         self._is_down = False
         self._on_domains(None, documents)
@@ -196,7 +202,7 @@ class Resolver:
             if field in self._asked_again:
                 self._resolve(field, UNAVAILABLE)
             else:
-                self._send(pipeline, field)
+                self._find(field)
         self._asked_again = set(self._lookups)
         self._on_resolved_all()
         _log.info("connected to Redis")
@@ -243,14 +249,14 @@ class Resolver:
             _log.warning("Redis is empty: until it is filled, codes that it does not have answer 503")
         self._is_whole = False
 
-    def _send(self, pipeline: RedisPipeline, field: bytes) -> None:
-        self._counters.code_lookups += 1
-        key = code_key(field)
-        pipeline.send(
-            b"*3\r\n$4\r\nHGET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(key), key, len(field), field),
-            self._on_number,
-            field,
-        )
+    def _layout_changed(self) -> None:
+        if self._finder is not None:  # there is none within the handshake: it asks when it is made
+            self._finder.ask_layout()
+
+    def _find(self, field: bytes) -> None:
+        if self._finder is not None:
+            self._counters.code_lookups += 1
+            self._finder.ask(field)
 
     def _on_number(self, field: bytes, reply: object) -> None:
         first = self._lookups.get(field)
@@ -284,7 +290,7 @@ class Resolver:
     def _on_link(self, number: int, reply: Any) -> None:
         if type(reply) is not list or len(reply) != len(EDGE_FIELDS):
             raise RedisDoubtError(f"a link came as {type(reply).__name__}")
-        known = _known(number, reply)
+        known = read_link(number, reply)
         if known is not None:
             self._links.put(number, known)
         for field in self._waiting_for_link.pop(number, ()):
@@ -319,20 +325,3 @@ class Resolver:
     def _forget_all(self) -> None:
         self._numbers.clear()
         self._links.clear()
-
-
-def _known(number: int, values: Sequence[bytes | None]) -> KnownLink | None:
-    """The link from its fields' values in the order of `EDGE_FIELDS`; None where it must not be served."""
-    fields = {name: value for name, value in zip(EDGE_FIELDS, values, strict=True) if value is not None}
-    try:
-        link = EdgeLink.from_fields(number, fields)
-    except ValueError:
-        _log.exception("link:%d in Redis can't be read, so it is not served", number)
-        return None
-    if link is None:
-        return None
-    if not all(map(fits_location, (link.destination, link.ios, link.android, link.expired_url))):
-        _log.error("link:%d in Redis has a URL that is no visible ASCII, so it is not served", number)
-        return None
-    suffix = f"{link.suffix}/".encode() if link.suffix else b""
-    return KnownLink(link, suffix, link.code.encode(), link_fields(link), fixed_decisions(link))

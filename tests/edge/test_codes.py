@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.code_layout import FULL_FIELDS, CodeLayout
 from edge.codes import (
     ALPHABET,
-    CODE_BUCKETS,
     CUSTOM,
     ID_BUCKETS,
     SUFFIX,
     code_field,
-    code_key,
     generate,
     generate_many,
     id_key,
@@ -90,7 +89,7 @@ def test_any_other_suffix_is_refused(suffix: str) -> None:
 def test_keys_are_where_the_layout_says() -> None:
     assert code_field(b"Penhgy", b"") == b"Penhgy"
     assert code_field(b"Penhgy", b".1") == b"Penhgy.1"
-    assert code_key(b"Penhgy") == b"code:%d" % (zlib.crc32(b"Penhgy") % CODE_BUCKETS)
+    assert CodeLayout(64).key(b"Penhgy") == b"code:%d" % (zlib.crc32(b"Penhgy") % 64)
     assert id_key(b"lnk_1") == b"id:%d" % (zlib.crc32(b"lnk_1") % ID_BUCKETS)
     assert link_key(7) == b"link:7"
 
@@ -102,10 +101,10 @@ def test_no_code_of_one_domain_is_the_field_of_another() -> None:
 
 
 def test_codes_spread_evenly_over_the_buckets() -> None:
-    """Hashes stay listpacks at 10,000,000 codes (153 a bucket) only if none gets three times its share."""
+    """Hashes stay listpacks of at most 512 fields only if none gets far more than its share."""
     buckets = 4096
     counts = collections.Counter(
-        zlib.crc32(code.encode()) % CODE_BUCKETS % buckets for code in generate_many(153 * buckets)
+        zlib.crc32(code.encode()) % buckets for code in generate_many(FULL_FIELDS * buckets)
     )
     assert max(counts.values()) < 300
 

@@ -12,7 +12,8 @@ from aiohttp import web
 from hypothesis import HealthCheck, example, given, settings
 
 from edge.answers import RenderedAnswers
-from edge.codes import code_field, code_key, link_key
+from edge.code_layout import CodeLayout
+from edge.codes import code_field, link_key
 from edge.contract import EdgeLink, SpoolWriter
 from edge.counters import Counters
 from edge.domains import Domains
@@ -139,7 +140,7 @@ class Both:
         redis.ask(b"SET links 2")
         for code, number in ((b"Penhgyab", b"1"), (b"recip123", b"1"), (b"gone1234", b"2")):
             field = code_field(code, b"")
-            redis.ask(b"HSET %b %b %b" % (code_key(field), field, number))
+            redis.ask(b"HSET %b %b %b" % (CodeLayout().key(field), field, number))
         self._runner = asyncio.Runner()
         self._address = RedisAddress.parse(redis.url)
         self._folder = folder

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from edge.codes import code_key, generate_many
+from edge.code_layout import CodeLayout
+from edge.codes import generate_many
 from edge.links import DOCUMENT_FIELD, EdgeLink
 from edge.linkstore import LinkStore, LinkStoreUnavailableError
-from edge.redis_store import CODES_A_SCRIPT, open_link_store
+from edge.redis_codes import CODES_A_SCRIPT
+from edge.redis_store import open_link_store
 from edge.settings import SettingsError
 from tests.fixtures.redis import RedisServer
 
@@ -140,7 +142,7 @@ async def test_two_claimants_at_once_agree_on_every_holder(store: LinkStore) -> 
 
 async def test_codes_stand_where_the_edge_looks_for_them(store: LinkStore, redis_server: RedisServer) -> None:
     await store.claim_codes(".1", ["Penhgy"], 7)
-    assert redis_server.ask(b"HGET %b Penhgy.1" % code_key(b"Penhgy.1")) == b"$1\r\n7\r\n"
+    assert redis_server.ask(b"HGET %b Penhgy.1" % CodeLayout().key(b"Penhgy.1")) == b"$1\r\n7\r\n"
 
 
 async def test_an_unreachable_redis_is_unavailable_and_back_when_it_is_back(own_redis: RedisServer) -> None:

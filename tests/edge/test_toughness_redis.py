@@ -117,6 +117,7 @@ def replica(own_redis: RedisServer) -> "AsyncIterator[RedisServer]":
     with tempfile.TemporaryDirectory(prefix="redis-", dir="/tmp") as folder:  # sockets need short paths
         server = RedisServer(Path(folder))
         server.start()
+        own_redis.ask(b"CONFIG SET repl-diskless-sync-delay 0")  # else it waits 5 s for more replicas
         server.ask(b"REPLICAOF 127.0.0.1 %d" % own_redis.port)
         yield server
         server.stop()
@@ -124,7 +125,7 @@ def replica(own_redis: RedisServer) -> "AsyncIterator[RedisServer]":
 
 async def test_failed_over(own_redis: RedisServer, replica: RedisServer, tmp_path: Path) -> None:
     async with behind_proxy(own_redis, tmp_path) as (edge, proxy), watched(edge) as watching:
-        await until(lambda: own_redis.ask(b"WAIT 1 10").startswith(b":1"))
+        await until(lambda: own_redis.ask(b"WAIT 1 10").startswith(b":1"), within_s=10)
         own_redis.stop()
         for _ in range(20):
             await watching.ask_fresh()

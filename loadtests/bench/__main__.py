@@ -75,9 +75,9 @@ def measure(folder: Path, code_count: int, rounds: int, soak_requests: int) -> I
     with ExitStack() as stack:
         start = stack.enter_context
         few, many, scratch = (start(running_redis(folder / name)) for name in ("few", "many", "scratch"))
-        few_bytes, few_codes = measure_claimed(few.url, FEW, kept=FEW)
-        many_bytes, many_codes = measure_claimed(many.url, code_count, kept=ASKED)
-        yield memory_section({FEW: few_bytes, code_count: many_bytes}, scratch.url)
+        few_claimed, few_codes = measure_claimed(few.url, FEW, kept=FEW)
+        many_claimed, many_codes = measure_claimed(many.url, code_count, kept=ASKED)
+        yield memory_section([few_claimed, many_claimed], scratch.url)
         put_links(LINK_NUMBER, few.url, many.url)
         asked, one, asked_few = (folder / name for name in ("many.txt", "one.txt", "few.txt"))
         asked.write_text("\n".join(many_codes))

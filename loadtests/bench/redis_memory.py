@@ -1,12 +1,13 @@
 """Redis memory a code: as the link store leaves it, and by how full a bucket is."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Final
 
 from redis import Redis
 
-from edge.codes import CODE_BUCKETS
-from edge.contract import generate_many, open_link_store
+from edge.code_layout import FULL_FIELDS, CodeLayout
+from edge.contract import LinkStore, generate_many, open_link_store
 from loadtests.bench.figures import Section, Target
 from loadtests.minting import claim_codes
 
@@ -15,7 +16,15 @@ LINK_NUMBER: Final = 1_000_000  # what a listpack keeps in 5 bytes; links up to 
 BILLION: Final = 1_000_000_000
 _FILLED_TO: Final = (1, 4, 16, 32, 64, 128, 256, 512)
 _CODES_A_SIZE: Final = 131_072
-_BUCKETS_OF_A_BILLION: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """So many codes in so many buckets, and what of memory each takes."""
+
+    codes: int
+    buckets: int
+    bytes_a_code: float
 
 
 def used_bytes(url: str) -> int:
@@ -25,18 +34,36 @@ def used_bytes(url: str) -> int:
     return int(memory["used_memory"]) - int(memory["mem_clients_normal"])
 
 
-def measure_claimed(url: str, count: int, *, kept: int) -> tuple[float, list[str]]:
-    """Claim `count` codes for one link in an otherwise empty Redis: bytes a code, and `kept` of them."""
+def measure_claimed(url: str, count: int, *, kept: int) -> tuple[Claimed, list[str]]:
+    """Claim `count` codes for one link in an otherwise empty Redis; `kept` of them are returned too."""
 
-    async def claim() -> tuple[float, list[str]]:
+    async def claim() -> tuple[Claimed, list[str]]:
         store = open_link_store(url)
         await store.claim_codes("", ["warmingup"], LINK_NUMBER)  # what the first script leaves behind
         before_bytes = await asyncio.to_thread(used_bytes, url)
         sample = await claim_codes(store, count, LINK_NUMBER, kept=kept)
+        buckets = await _make_room(store)
         await store.close()
-        return (await asyncio.to_thread(used_bytes, url) - before_bytes) / count, sample
+        grown_bytes = await asyncio.to_thread(used_bytes, url) - before_bytes
+        return Claimed(count, buckets, grown_bytes / count), sample
 
     return asyncio.run(claim())
+
+
+async def _make_room(store: LinkStore) -> int:
+    """Let the buckets grow as far as they would; their number."""
+    before, after = 0, await store.make_room()
+    while after > before:
+        before, after = after, await store.make_room()
+    return after
+
+
+def buckets_for(codes: int) -> int:
+    """In how many buckets the link store would spread so many codes."""
+    layout = CodeLayout()
+    while codes / layout.buckets >= FULL_FIELDS:
+        layout = layout.begin_split().end_split()
+    return layout.buckets
 
 
 def measure_filled(url: str, fields: int, buckets: int) -> float:
@@ -53,34 +80,34 @@ def measure_filled(url: str, fields: int, buckets: int) -> float:
         return (used_bytes(url) - before_bytes) / (fields * buckets)
 
 
-def memory_section(claimed: dict[int, float], scratch_url: str) -> Section:
-    """`claimed`: bytes a code by number of codes, as minted."""
+def memory_section(claimed: list[Claimed], scratch_url: str) -> Section:
+    """Of what was claimed, of a billion codes, and of buckets by how full they are."""
     by_fill = {fields: measure_filled(scratch_url, fields, _CODES_A_SIZE // fields) for fields in _FILLED_TO}
-    billion = measure_filled(scratch_url, BILLION // CODE_BUCKETS, _BUCKETS_OF_A_BILLION)
-    rows = [(f"{count:,}", f"{count / CODE_BUCKETS:,.2f}", f"{cost:.1f}", "minted")
-            for count, cost in claimed.items()]  # fmt: skip
-    rows.append(
+    buckets = buckets_for(BILLION)
+    fields = BILLION // buckets
+    billion = Claimed(BILLION, buckets, measure_filled(scratch_url, fields, _CODES_A_SIZE // fields))
+    rows = [
         (
-            f"{BILLION:,}",
-            f"{BILLION / CODE_BUCKETS:,.0f}",
-            f"{billion:.1f}",
-            f"extrapolated from {_BUCKETS_OF_A_BILLION} buckets as full as they would be",
+            f"{each.codes:,}",
+            f"{each.buckets:,}",
+            f"{each.codes / each.buckets:,.2f}",
+            f"{each.bytes_a_code:.1f}",
+            "minted" if each is not billion else f"from {_CODES_A_SIZE // fields:,} as full ones",
         )
-    )
-    most_in_listpacks = CODE_BUCKETS * _FILLED_TO[-1]
+        for each in (*claimed, billion)
+    ]
     filled = ", ".join(f"{cost:.1f} at {fields}" for fields, cost in by_fill.items())
     return Section(
         "Redis memory",
-        f"Growth of `used_memory` by codes of 8 characters, claimed through the link store into "
-        f"{CODE_BUCKETS:,} buckets. The link's number is {LINK_NUMBER:,}; low ones need 3 bytes less.",
-        ("codes", "codes a bucket", "bytes a code", ""),
+        "Growth of `used_memory` by codes of 8 characters, claimed through the link store for link number "
+        f"{LINK_NUMBER:,}; low numbers need 3 bytes less.",
+        ("codes", "buckets", "codes a bucket", "bytes a code", ""),
         rows,
         [
-            Target(f"Redis memory a code at {count:,} codes", cost, MOST_BYTES, unit="bytes")
-            for count, cost in (*claimed.items(), (BILLION, billion))
+            Target(
+                f"Redis memory a code at {each.codes:,} codes", each.bytes_a_code, MOST_BYTES, unit="bytes"
+            )
+            for each in (*claimed, billion)
         ],
-        [
-            f"Bytes a code by codes a bucket: {filled}.",
-            f"A bucket is a listpack up to {_FILLED_TO[-1]} codes: good for {most_in_listpacks:,} in all.",
-        ],
+        [f"Bytes a code by codes a bucket: {filled}."],
     )

@@ -17,7 +17,7 @@ from ingest.decode import Click
 from ingest.enrich.geo import Geo
 from ingest.enrich.referrer import referrer_of
 from ingest.enrich.rules import RULES_VERSION
-from ingest.enrich.user_agent import UserAgents
+from ingest.enrich.user_agent import UserAgents, apply_hints
 from ingest.enrich.verdict import Judge
 from ingest.enrich.visitor import VisitorIds, key_path, load_key
 from ingest.rows import CLICK_COLUMNS
@@ -104,7 +104,12 @@ class Enrichment:
         }
 
     def _parse_user_agents(self, clicks: Sequence[Click]) -> Iterable[Column]:
-        return zip(*(self._agents(click.user_agent) for click in clicks), strict=True)
+        parse = self._agents
+        agents = (
+            apply_hints(parse(click.user_agent), click.signals) if click.signals else parse(click.user_agent)
+            for click in clicks
+        )
+        return zip(*agents, strict=True)
 
     def _locate(self, clicks: Sequence[Click]) -> Iterable[Column]:
         self._geo.refresh()

@@ -8,99 +8,11 @@ from ingest.enrich.geo import Geo
 from ingest.enrich.referrer import referrer_of
 from ingest.enrich.rules import RULES_VERSION
 from ingest.enrich.steps import Enrichment
-from ingest.enrich.user_agent import UNKNOWN, Agent, UserAgents
 from ingest.enrich.visitor import VisitorIds
 from ingest.rows import CLICK_COLUMNS
 from tests.ingest.click_events import IPHONE, NOON_MS, a_click
 
-parse = UserAgents()
 enrichment = Enrichment(geo=Geo(None), visitor_ids=VisitorIds(b"k" * 32))
-
-_IOS = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
-
-
-@pytest.mark.parametrize(
-    ("user_agent", "expected"),
-    [
-        (IPHONE, Agent("Mobile Safari", "17.4", "iOS", "17.4", "Apple", "iPhone", "mobile")),
-        (
-            (
-                "Mozilla/5.0 (Linux; Android 14; SM-S918B) AppleWebKit/537.36 (KHTML, like Gecko) "
-                "Chrome/124.0.0.0 Mobile Safari/537.36"
-            ),
-            Agent("Chrome Mobile", "124.0", "Android", "14", "Samsung", "SM-S918B", "mobile"),
-        ),
-        (
-            (
-                "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
-                "Chrome/124.0.0.0 Mobile Safari/537.36"
-            ),
-            Agent("Chrome Mobile", "124.0", "Android", "10", "Other", "Other", "mobile"),
-        ),
-        (
-            (
-                "Mozilla/5.0 (Linux; Android 13; SM-X200) AppleWebKit/537.36 (KHTML, like Gecko) "
-                "Chrome/124.0.0.0 Safari/537.36"
-            ),
-            Agent("Chrome", "124.0", "Android", "13", "Other", "SM-X200", "tablet"),
-        ),
-        (
-            (
-                "Mozilla/5.0 (iPad; CPU OS 16_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
-                "Version/16.6 Mobile/15E148 Safari/604.1"
-            ),
-            Agent("Mobile Safari", "16.6", "iOS", "16.6", "Apple", "iPad", "tablet"),
-        ),
-        (
-            (
-                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
-                "Chrome/124.0.0.0 Safari/537.36 Edg/124.0.0.0"
-            ),
-            Agent("Edge", "124.0", "Windows", "10", "Other", "Other", "desktop"),
-        ),
-        (
-            (
-                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
-                "Version/17.4 Safari/605.1.15"
-            ),
-            Agent("Safari", "17.4", "Mac OS X", "10.15", "Apple", "Mac", "desktop"),
-        ),
-        ("", UNKNOWN),
-        ("nothing that anyone knows", UNKNOWN),
-    ],
-)
-def test_user_agents(user_agent: str, expected: Agent) -> None:
-    assert parse(user_agent) == expected
-
-
-@pytest.mark.parametrize(
-    ("tail", "browser", "version"),
-    [
-        ("Mobile/15E148 [FBAN/FBIOS;FBAV/458.0.0.40.107;FBBV/587]", "Facebook", "458.0"),
-        ("Mobile/21E219 Instagram 325.0.0 (iPhone14,5; iOS 17_4)", "Instagram", "325.0"),
-        ("Mobile/15E148 Safari Line/14.5.0", "LINE", "14.5"),
-        ("Mobile/15E148 WhatsApp/2.24.8", "WhatsApp", "2.24"),
-        ("Mobile/15E148 KAKAOTALK 10.3.1", "KakaoTalk", "10.3"),
-        ("Mobile/15E148 KAKAOTALK/10.6.5 (INAPP)", "KakaoTalk", "10.6"),
-        ("Mobile/15E148 [LinkedInApp]/9.29.1", "LinkedIn", "9.29"),
-        ("GSA/310.0.62 Mobile/15E148 Safari/604.1", "Google App", "310.0"),
-        (
-            "Version/16.5 Mobile/15E148 Safari/605.1 NAVER(inapp; search; 1010; 11.24.5; 12PRO)",
-            "NAVER",
-            "11.24",
-        ),
-        ("Mobile/15E148 MicroMessenger/8.0.48(0x18003030)", "WeChat Browser", "8.0"),
-        ("Mobile/15E148 Snapchat/12.80.0.36 (like Safari/8617.2.4.10.8, panda)", "Snapchat", "12.80"),
-    ],
-)
-def test_in_app_browsers_are_browsers_of_their_own(tail: str, browser: str, version: str) -> None:
-    agent = parse(f"{_IOS} {tail}")
-    assert (agent.browser, agent.browser_version, agent.os, agent.platform) == (
-        browser,
-        version,
-        "iOS",
-        "mobile",
-    )
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,10 @@ async def put_link(store: LinkStore, number: int) -> None:
 
 
 async def claim_codes(store: LinkStore, count: int, number: int, *, kept: int) -> list[str]:
-    """Claim `count` personal codes of 8 characters for link `number`; some `kept` of them, drawn evenly."""
+    """Claim `count` personal codes of 8 characters for link `number`; some `kept` of them, drawn evenly.
+
+    The buckets grow along.
+    """
     sample: list[str] = []
 
     async def claim(codes: list[str]) -> None:
@@ -32,8 +35,17 @@ async def claim_codes(store: LinkStore, count: int, number: int, *, kept: int) -
     for start in range(0, count, _BATCH * _AT_ONCE):
         starts = range(start, min(start + _BATCH * _AT_ONCE, count), _BATCH)
         await asyncio.gather(*(claim(generate_many(min(_BATCH, count - each))) for each in starts))
+        await make_room(store)
     random.shuffle(sample)
     return sample
+
+
+async def make_room(store: LinkStore) -> int:
+    """Let the buckets grow as far as they would; their number."""
+    before, after = 0, await store.make_room()
+    while after > before:
+        before, after = after, await store.make_room()
+    return after
 
 
 async def mint_links(store: LinkStore, links: int, codes_each: int) -> list[str]:

@@ -7,9 +7,9 @@ from typing import Final
 from redis import Redis
 
 from edge.code_layout import FULL_FIELDS, CodeLayout
-from edge.contract import LinkStore, generate_many, open_link_store
+from edge.contract import generate_many, open_link_store
 from loadtests.bench.figures import Section, Target
-from loadtests.minting import claim_codes
+from loadtests.minting import claim_codes, make_room
 
 MOST_BYTES: Final = 18.0
 LINK_NUMBER: Final = 1_000_000  # what a listpack keeps in 5 bytes; links up to 32,767 need 2 to 4
@@ -42,20 +42,12 @@ def measure_claimed(url: str, count: int, *, kept: int) -> tuple[Claimed, list[s
         await store.claim_codes("", ["warmingup"], LINK_NUMBER)  # what the first script leaves behind
         before_bytes = await asyncio.to_thread(used_bytes, url)
         sample = await claim_codes(store, count, LINK_NUMBER, kept=kept)
-        buckets = await _make_room(store)
+        buckets = await make_room(store)
         await store.close()
         grown_bytes = await asyncio.to_thread(used_bytes, url) - before_bytes
         return Claimed(count, buckets, grown_bytes / count), sample
 
     return asyncio.run(claim())
-
-
-async def _make_room(store: LinkStore) -> int:
-    """Let the buckets grow as far as they would; their number."""
-    before, after = 0, await store.make_room()
-    while after > before:
-        before, after = after, await store.make_room()
-    return after
 
 
 def buckets_for(codes: int) -> int:

@@ -54,6 +54,15 @@ class IngestMetrics:
         self.step_seconds = Counter(
             "smartlinks_ingest_step_seconds", "Time spent in each step", ["step"], registry=registry
         )
+        # Stored clicks whose user agent no parser or rule knows: look at them, and add to the rules.
+        self.unknown_user_agents = Counter(
+            "smartlinks_ingest_unknown_user_agents",
+            "Stored clicks of a browser that is Other, or judged by the last rule",
+            ["by"],
+            registry=registry,
+        )
+        for by in ("browser", "rule"):
+            self.unknown_user_agents.labels(by)
         self.delays = DelayHistogram()
         registry.register(self.delays)
         lag = Gauge("smartlinks_ingest_lag_bytes", "Spooled and not yet stored", registry=registry)

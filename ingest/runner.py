@@ -20,7 +20,9 @@ from edge.contract import Ops, Settings
 from ingest.batches import Batch, cut, decode_records
 from ingest.dead_letters import DeadLetters
 from ingest.deduplication import verify_deduplication
+from ingest.enrich.rules import LAST_RULE
 from ingest.enrich.steps import Column, Enrichment, open_enrichment
+from ingest.enrich.user_agent import OTHER
 from ingest.metrics import IngestMetrics
 from ingest.sources import open_source
 from ingest.sources.source import Fetched, PartitionLostError, Source
@@ -163,6 +165,9 @@ class Runner:
         self._metrics.stored.inc(len(batch.clicks))
         self._metrics.batch_clicks.observe(len(batch.clicks))
         self._metrics.delays.observe_batch(columns["ts"], _now_ms())
+        unknown = self._metrics.unknown_user_agents
+        unknown.labels("browser").inc(columns["browser"].count(OTHER))
+        unknown.labels("rule").inc(columns["rule"].count(LAST_RULE))
 
     async def _persist(
         self, what: str, attempt: Callable[[], Awaitable[Answer]], stop: asyncio.Event

@@ -11,6 +11,7 @@ from ingest.enrich.lists import listed_previews, listed_robots
 from ingest.enrich.rule import AgentRule, RequestRule, Rule
 
 RULES_VERSION: Final = 2
+LAST_RULE: Final = "unlike any browser"
 
 _PREFETCH_HEADERS: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 _PREFETCH_WORDS: Final = ("prefetch", "prerender", "preview")
@@ -255,5 +256,5 @@ RULES: Final[tuple[Rule, ...]] = (
     *listed_robots(),
     *ROBOTS,
     *BROWSERS,
-    RequestRule("unlike any browser", "automated", _is_any),
+    RequestRule(LAST_RULE, "automated", _is_any),
 )

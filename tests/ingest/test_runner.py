@@ -22,7 +22,7 @@ from ingest.runner import Runner
 from ingest.sources import open_source
 from ingest.sources.source import PartitionLostError, Range
 from tests.fixtures.system import free_ports
-from tests.ingest.click_events import NOON_MS, click_json
+from tests.ingest.click_events import IPHONE, NOON_MS, click_json
 
 OCTOBER_MS = 1_790_812_800_000
 DEADLINE_S = 20.0
@@ -178,6 +178,18 @@ async def test_what_is_no_click_is_kept_and_counted_and_holds_nothing_up(
         ("not_an_object", "[]", None),
     ]
     assert all(line["origin"].startswith(f"{writer.source}:") and line["detail"] for line in lines)
+
+
+async def test_user_agents_that_nobody_knows_are_counted(
+    tmp_path: Path, warehouse: Warehouse, writer: SpoolWriter
+) -> None:
+    for ua in (IPHONE, "Qwzx/1.0", "Qwzx/1.0", "Mozilla/5.0 (Qwzx)"):
+        spool(writer, ua=ua)
+    ingest = Ingest(tmp_path, warehouse)
+    async with serving(ingest):
+        await until(lambda: ingest.sample("stored_total") == 4)
+    assert ingest.sample("unknown_user_agents_total", by="browser") == 3
+    assert ingest.sample("unknown_user_agents_total", by="rule") == 2
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -1,6 +1,7 @@
 """Redis memory a code: as the link store leaves it, and by how full a bucket is."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,7 @@ from loadtests.minting import claim_codes, make_room
 MOST_BYTES: Final = 18.0
 LINK_NUMBER: Final = 1_000_000  # what a listpack keeps in 5 bytes; links up to 32,767 need 2 to 4
 BILLION: Final = 1_000_000_000
+SETTLING_S: Final = 0.3  # Redis looks after its clients' buffers ten times a second
 _FILLED_TO: Final = (1, 4, 16, 32, 64, 128, 256, 512)
 _CODES_A_SIZE: Final = 131_072
 
@@ -28,26 +30,30 @@ class Claimed:
 
 
 def used_bytes(url: str) -> int:
-    """`used_memory`, without what client connections hold at the moment."""
+    """`used_memory` once no client but this one is connected, and it stands still."""
     with Redis.from_url(url) as redis:
-        memory = redis.info("memory")
-    return int(memory["used_memory"]) - int(memory["mem_clients_normal"])
+        before, after = -1, 0
+        while after != before or redis.info("clients")["connected_clients"] > 1:
+            before = after
+            time.sleep(SETTLING_S)
+            after = int(redis.info("memory")["used_memory"])
+    return after
 
 
 def measure_claimed(url: str, count: int, *, kept: int) -> tuple[Claimed, list[str]]:
     """Claim `count` codes for one link in an otherwise empty Redis; `kept` of them are returned too."""
 
-    async def claim() -> tuple[Claimed, list[str]]:
+    async def claim(codes: int) -> tuple[int, list[str]]:
         store = open_link_store(url)
-        await store.claim_codes("", ["warmingup"], LINK_NUMBER)  # what the first script leaves behind
-        before_bytes = await asyncio.to_thread(used_bytes, url)
-        sample = await claim_codes(store, count, LINK_NUMBER, kept=kept)
+        sample = await claim_codes(store, codes, LINK_NUMBER, kept=kept)
         buckets = await make_room(store)
         await store.close()
-        grown_bytes = await asyncio.to_thread(used_bytes, url) - before_bytes
-        return Claimed(count, buckets, grown_bytes / count), sample
+        return buckets, sample
 
-    return asyncio.run(claim())
+    asyncio.run(claim(1))  # scripts and connections leave something behind, once
+    before_bytes = used_bytes(url)
+    buckets, sample = asyncio.run(claim(count))
+    return Claimed(count, buckets, (used_bytes(url) - before_bytes) / count), sample
 
 
 def buckets_for(codes: int) -> int:

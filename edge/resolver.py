@@ -31,6 +31,7 @@ from edge.link_values import read_link
 from edge.links import EDGE_FIELDS
 from edge.redis_address import RedisAddress
 from edge.redis_pipeline import RedisDoubtError, RedisPipeline, encode_command, open_pipeline
+from edge.redis_state import RedisState
 from edge.request import CodeRequest
 from edge.routing import NOT_FOUND, UNAVAILABLE, Decision
 
@@ -47,7 +48,6 @@ NO_LINK: Final = 0
 
 _LINK_PREFIX: Final = b"link:"
 _TRACKED_PREFIXES: Final = (_LINK_PREFIX, LAYOUT_KEY, DOMAINS_KEY)
-_IS_WHOLE: Final = encode_command(b"EXISTS", LAST_NUMBER_KEY)
 _log = logging.getLogger(__name__)
 
 
@@ -70,8 +70,7 @@ class Resolver:
         on_resolved_all: Callable[[], None],
     ) -> None:
         self._address = address
-        self._domains = domains
-        self._domains_changed = False
+        self._state = RedisState(domains, self._forget_all)
         self._counters = counters
         self._on_resolved = on_resolved
         self._on_resolved_all = on_resolved_all
@@ -82,7 +81,6 @@ class Resolver:
         self._waiting_for_link: dict[int, list[bytes]] = {}
         self._asked_again: set[bytes] = set()
         self._pipeline: RedisPipeline | None = None
-        self._is_whole = True
         self._finder: CodeFinder | None = None  # of the connection
         self._lost = asyncio.Event()
         self._down_reason: str | None = "not connected to Redis yet"
@@ -120,7 +118,7 @@ class Resolver:
     async def connect(self) -> None:
         """Try to connect, once. With the connection come the domains."""
         self._lost.clear()
-        self._domains_changed = False
+        self._state.expect()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 pipeline = await open_pipeline(self._address, self, tracked_prefixes=_TRACKED_PREFIXES)
@@ -157,11 +155,11 @@ class Resolver:
 
     def on_invalidated(self, keys: Sequence[bytes] | None) -> None:
         if keys is None:
-            self._note_emptied()
+            self._state.note_emptied()
             self._layout_changed()
             return
         if DOMAINS_KEY in keys:
-            self._ask_domains()
+            self._state.ask_domains()
         if LAYOUT_KEY in keys:
             self._layout_changed()
         for key in keys:
@@ -186,18 +184,11 @@ class Resolver:
         self._lost.set()
 
     def _begin(self, pipeline: RedisPipeline, is_whole: object, documents: object) -> None:
-        if is_whole == 1:
-            self._is_whole = True
-            self._forget_all()
-        else:
-            self._note_emptied()
+        self._state.begin(pipeline, is_whole, documents)
         self._pipeline = pipeline
         self._finder = CodeFinder(pipeline, self._on_number)
         self._down_reason = None
         self._is_down = False
-        self._on_domains(None, documents)
-        if self._domains_changed:
-            self._ask_domains()
         for field in tuple(self._lookups):
             if field in self._asked_again:
                 self._resolve(field, UNAVAILABLE)
@@ -213,41 +204,13 @@ class Resolver:
             if pipeline.oldest_wait_s() > STALL_S:
                 pipeline.drop(f"no reply for {STALL_S:g} s")
                 break
-            if pipeline.oldest_wait_s() == 0 or not self._is_whole:
-                pipeline.send(_IS_WHOLE, self._on_is_whole, None)
+            if pipeline.oldest_wait_s() == 0 or not self._state.is_whole:
+                self._state.ask_whether_whole(pipeline)
             try:
                 async with asyncio.timeout(STALL_S / 2):
                     await self._lost.wait()
             except TimeoutError:
                 continue
-
-    def _on_is_whole(self, _key: None, reply: object) -> None:
-        if reply not in {0, 1}:
-            raise RedisDoubtError(f"EXISTS was answered by {type(reply).__name__}")
-        if reply == 0:
-            self._note_emptied()
-        elif not self._is_whole:
-            self._is_whole = True
-            self._forget_all()
-            self._ask_domains()
-            _log.info("Redis is filled again")
-
-    def _ask_domains(self) -> None:
-        if self._pipeline is None:
-            self._domains_changed = True  # within the handshake
-        else:
-            self._pipeline.send(encode_command(b"HGETALL", DOMAINS_KEY), self._on_domains, None)
-
-    def _on_domains(self, _key: None, reply: Any) -> None:
-        if type(reply) is not dict:
-            raise RedisDoubtError(f"the domains came as {type(reply).__name__}")
-        if self._is_whole:
-            self._domains.load(reply)
-
-    def _note_emptied(self) -> None:
-        if self._is_whole:
-            _log.warning("Redis is empty: until it is filled, codes that it does not have answer 503")
-        self._is_whole = False
 
     def _layout_changed(self) -> None:
         if self._finder is not None:  # there is none within the handshake: it asks when it is made
@@ -294,7 +257,7 @@ class Resolver:
         if known is not None:
             self._links.put(number, known)
         for field in self._waiting_for_link.pop(number, ()):
-            self._resolve(field, known or (NOT_FOUND if self._is_whole else UNAVAILABLE))
+            self._resolve(field, known or (NOT_FOUND if self._state.is_whole else UNAVAILABLE))
 
     def _resolve(self, field: bytes, found: KnownLink | Decision) -> None:
         first = self._lookups.pop(field, None)

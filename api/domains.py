@@ -20,6 +20,7 @@ from api.problems import (
     not_found,
     pointer_to,
 )
+from api.rebuild import require_filled
 from api.urls import points_to
 from edge.contract import LinkStore
 from ingest.contract import (
@@ -179,6 +180,7 @@ class Domains:
         """All documents by host, read `REFRESH_S` ago at the most."""
         now = asyncio.get_running_loop().time()
         if fresh or self._stale_at is None or now >= self._stale_at:
+            await require_filled(self._link_store, self._catalogue)
             for host, document in (await self._link_store.domains()).items():
                 stored, known = DomainDocument.from_json(document), self._known.get(host)
                 if known is None or stored.version > known.version:  # it was perhaps changed while we read

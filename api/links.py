@@ -20,8 +20,8 @@ from api.problems import (
     pointer_to,
     unavailable,
 )
-from api.rebuild import needs_rebuild
-from edge.contract import LinkStore, LinkStoreUnavailableError, generate
+from api.rebuild import require_filled
+from edge.contract import LinkStore, generate
 from ingest.contract import (
     Catalogue,
     CodeTakenError,
@@ -67,7 +67,7 @@ class Links:
         """Raises a 404 where the tenant has no such link."""
         stored = await self._link_store.get_document(link_id)
         if stored is None:
-            await self._require_filled()
+            await require_filled(self._link_store, self._catalogue)
         link = None if stored is None else LinkDocument.from_json(stored[1])
         if link is None or link.tenant != tenant:
             raise not_found("link")
@@ -76,7 +76,7 @@ class Links:
     async def make(self, tenant: str, new: NewLink) -> LinkDocument:
         """Raises a 422 where the fields don't fit, a 409 where the code is taken."""
         await self._outbox.settle()
-        await self._require_filled()
+        await require_filled(self._link_store, self._catalogue)
         await self._check(new)
         async with self._domains.use(tenant, new.domain) as domain:
             return await self._make_on(domain, tenant, new)
@@ -121,11 +121,6 @@ class Links:
             await self._outbox.publish(
                 LinkDeleted(new_event_id(), self._clock(), tenant, link.number, link.id)
             )
-
-    async def _require_filled(self) -> None:
-        """An emptied Redis says "no such link" and gives numbers anew: wait until it is rebuilt."""
-        if await needs_rebuild(self._link_store, self._catalogue):
-            raise LinkStoreUnavailableError("Redis was emptied and is being filled again")
 
     async def _check(self, fields: NewLink | LinkPatch) -> None:
         """What the models can't know: the time, and our own domains."""

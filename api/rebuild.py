@@ -17,12 +17,15 @@ Item = TypeVar("Item")
 log = logging.getLogger(__name__)
 
 
-async def require_filled(link_store: LinkStore) -> None:
-    """An emptied Redis says "no such link" and gives numbers anew: wait until it is rebuilt.
+async def require_filled(link_store: LinkStore, catalogue: Catalogue) -> None:
+    """An emptied Redis says "no such link" and gives numbers and tags anew: wait until it is rebuilt.
 
-    A new one counts as emptied, too, until `rebuild_link_store` has seen it. Raises `LinkStoreUnavailableError`.
+    Raises `LinkStoreUnavailableError` where it has no number given while the catalogue has links or domains.
     """
-    if await link_store.is_empty():
+    if not await link_store.is_empty():
+        return
+    has_links = await asyncio.to_thread(catalogue.highest_number) > 0
+    if has_links or await asyncio.to_thread(catalogue.domains):
         raise LinkStoreUnavailableError("Redis was emptied and is being filled again")
 
 

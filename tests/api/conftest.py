@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from api.app import build_app, now_ms
 from api.auth import DEFAULT_TENANT, ServiceKeys
 from api.metrics import Metrics
+from api.rebuild import rebuild_link_store
 from api.server import listen, serve
 from edge.contract import LinkStore, Settings, open_link_store
 from ingest.contract import Catalogue, LinkEventApplier, Outbox, Warehouse
@@ -35,6 +36,7 @@ class RunningApi:
         self._stop = asyncio.Event()
 
     async def start(self) -> None:
+        await rebuild_link_store(self.link_store, self.catalogue)
         self.recovered = await self.outbox.recover()
         app = build_app(
             settings=self.settings,

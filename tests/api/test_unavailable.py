@@ -88,6 +88,25 @@ async def test_an_emptied_redis_is_no_reason_to_give_numbers_anew(
     own_redis.flush()
     assert_unavailable(await fragile_api.client.get(f"/v1/links/{link['id']}"), "Redis")
     assert_unavailable(await fragile_api.client.post("/v1/links", json=BODY), "Redis")
+    assert_unavailable(await fragile_api.client.get("/v1/domains"), "Redis")
+    assert_unavailable(await fragile_api.client.post("/v1/domains", json={"host": "a.example.com"}), "Redis")
+
+
+async def test_a_domain_that_could_not_be_made_is_not_there_later(
+    fragile_api: RunningApi, cut_warehouse: CutWarehouse
+) -> None:
+    client, host = fragile_api.client, "go.example.com"
+
+    def make() -> Any:
+        return client.post("/v1/domains", json={"host": host})
+
+    cut_warehouse.down = True
+    assert_unavailable(await make(), "warehouse")
+    cut_warehouse.down = False
+    await fragile_api.outbox.settle()
+    assert (await client.get(f"/v1/domains/{host}")).status_code == 404
+    assert (await make()).status_code == 201
+    assert (await fragile_api.make(domain=host))["domain"] == host
 
 
 async def test_without_the_warehouse_nothing_is_half_done(

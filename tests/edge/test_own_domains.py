@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edge.contract import EdgeLink
-from tests.edge.conftest import Edge, Reply, until_async
+from tests.edge.conftest import Edge, Reply, free_port, running_edge, until, until_async
 from tests.fixtures.redis import RedisServer
 
 DOMAIN = "go.example.com"
@@ -191,6 +192,53 @@ async def test_the_default_domain_may_have_files_and_pages(edge: Edge) -> None:
     await put_link(edge, 1, "Spring26", "")
     assert (await ask(edge, "/Spring26", "127.0.0.1")).status == 302
     assert (await ask(edge, "/nothing", "127.0.0.1")).location == "https://example.com/start"
+
+
+async def test_what_is_known_outlives_redis(
+    own_redis: RedisServer, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    async with running_edge(own_redis.url, own_redis.url, tmp_path) as edge:
+        await put_domain(edge, not_found_url="https://example.com/start")
+        await put_link(edge, 1, "Spring26")
+        assert (await ask(edge, "/Spring26")).status == 302
+        with subtests.test("emptied"):
+            own_redis.flush()
+            assert (await ask(edge, "/Spring26")).status == 302
+            assert (await ask(edge, "/unknown1")).status == 503
+        with subtests.test("gone"):
+            own_redis.stop()
+            await until(lambda: edge.readiness is not None)
+            assert (await ask(edge, "/Spring26")).status == 302
+            assert (await ask(edge, "/Spring26", "stranger.example.com")).status == 404
+
+
+async def test_an_edge_that_never_reached_redis_knows_no_strangers(tmp_path: Path) -> None:
+    nowhere = f"redis://127.0.0.1:{free_port()}"
+    async with running_edge(nowhere, nowhere, tmp_path, await_ready=False) as edge:
+        await until_async(lambda: listens(edge))
+        for path in ("/Spring26", "/favicon.ico", FILES + "assetlinks.json"):
+            assert (await ask(edge, path, "perhaps.example.com")).status == 503
+            assert (await ask(edge, path + "?TE", "perhaps.example.com")).status == 503
+
+
+async def test_a_new_edge_knows_the_domains_from_its_first_request_on(
+    edge: Edge, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    await put_domain(edge)
+    await put_link(edge, 1, "Spring26")
+    folder = tmp_path / "second"
+    async with running_edge(redis_server.url, redis_server.url, folder, await_ready=False) as second:
+        await until_async(lambda: listens(second))
+        assert (await ask(second, "/Spring26")).status == 302
+
+
+async def listens(edge: Edge) -> bool:
+    try:
+        _, writer = await edge.connect()
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def test_a_thousand_domains_are_known_from_the_first_request_on(edge: Edge) -> None:

@@ -24,8 +24,9 @@ async def require_filled(link_store: LinkStore, catalogue: Catalogue) -> None:
     """
     if not await link_store.is_empty():
         return
-    has_links = await asyncio.to_thread(catalogue.highest_number) > 0
-    if has_links or await asyncio.to_thread(catalogue.domains):
+    highest = await asyncio.to_thread(catalogue.highest_number)
+    domains = await asyncio.to_thread(catalogue.domains)
+    if highest > 0 or domains:
         raise LinkStoreUnavailableError("Redis was emptied and is being filled again")
 
 

@@ -38,8 +38,9 @@ async def put_domain(edge: Edge, host: str = DOMAIN, tag: str = TAG, **fields: A
         reply = await ask(edge, FILES + "assetlinks.json", host)
         if fields.get("deleted"):
             return reply.status == 404
-        expected = document["assetlinks"]
-        return (json.loads(reply.body) == expected) if expected else reply.status != 200
+        if document["assetlinks"] is None:
+            return reply.status != 200
+        return reply.status == 200 and json.loads(reply.body) == document["assetlinks"]
 
     await until_async(is_known, within_s=1)
 

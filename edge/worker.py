@@ -79,8 +79,12 @@ async def serve_worker(
     with contextlib.suppress(TimeoutError):  # so that from its first request on it knows all domains
         async with asyncio.timeout(FIRST_CONNECTION_S):
             await redirector.resolver.connect()
+
+    def new_handler() -> LaneHandler:
+        return LaneHandler(lane, server, loop)
+
     listener = await loop.create_server(
-        lambda: LaneHandler(lane, server, loop),
+        new_handler,
         settings.host,
         settings.port,
         reuse_port=True,
@@ -98,7 +102,8 @@ async def serve_worker(
         tasks.create_task(_sweep_each_second(drained, lane, metrics, counters, spool))
         tasks.create_task(_sync_each_second(drained, spool))
         await stop.wait()
-        listener.close()
+        for connection in _stop_listening(listener):
+            await loop.connect_accepted_socket(new_handler, connection)
         await _drain(lane, server, redirector, answers)
         drained.set()
         for task in until_drained:
@@ -106,6 +111,19 @@ async def serve_worker(
     redirector.resolver.close()
     spool.close()
     metrics.publish(counters, spool.unsynced_bytes)
+
+
+def _stop_listening(listener: asyncio.Server) -> list[socket.socket]:
+    """Close the listening sockets; whoever the kernel had let in by then, whom closing alone would reset."""
+    waiting = []
+    ours = [socket.socket(fileno=os.dup(each.fileno())) for each in listener.sockets]
+    listener.close()
+    for each in ours:
+        each.setblocking(False)  # noqa: FBT003 - the standard library's own name for it
+        with each, contextlib.suppress(BlockingIOError):
+            while True:
+                waiting.append(each.accept()[0])
+    return waiting
 
 
 async def _drain(lane: Lane, server: web.Server, redirector: Redirector, answers: RenderedAnswers) -> None:

@@ -74,3 +74,16 @@ def put_links(number: int, *urls: str) -> None:
             await store.close()
 
     asyncio.run(put())
+
+
+def mint_campaign(url: str, count: int) -> list[str]:
+    """Link 1 with `count` personal codes; the codes."""
+
+    async def mint() -> list[str]:
+        store = open_link_store(url)
+        await put_link(store, 1)
+        codes = await claim_codes(store, count, 1, kept=count)
+        await store.close()
+        return codes
+
+    return asyncio.run(mint())

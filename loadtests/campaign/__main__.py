@@ -15,8 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from loadtests.bench.redis_memory import LINK_NUMBER, measure_claimed
-from loadtests.minting import put_links
+from loadtests.minting import mint_campaign
 from loadtests.neighbours import (
     LOAD_CORE,
     REPOSITORY,
@@ -53,8 +52,7 @@ def run(folder: Path, seconds: int, peak_users: int, report: Path) -> int:
         running_nginx(folder / "nginx") as nginx,
         running_edge(folder / "edge", redis) as edge,
     ):
-        _, codes = measure_claimed(redis.url, CODES, kept=CODES)
-        put_links(LINK_NUMBER, redis.url)
+        codes = mint_campaign(redis.url, CODES)
         plan = folder / "plan.json"
         plan.write_text(
             json.dumps(

@@ -13,7 +13,8 @@ from edge.codes import code_field
 # A script holds up every redirect's look-up while it runs: 500 codes take 1 ms.
 CODES_A_SCRIPT: Final = 500
 FIELDS_A_MOVE: Final = 250
-BUCKETS_A_STEP: Final = 8
+FIELDS_A_STEP: Final = 2_000  # of the buckets that are split in one step, one bucket at the least
+MOVES_A_STEP: Final = 16
 SAMPLED_BUCKETS: Final = 32
 
 _UNLESS_LAYOUT: Final = (
@@ -117,13 +118,15 @@ class RedisCodes:
         """
         self._known_layout = None
         layout = await self._layout()
+        fields_a_bucket = await self._fields_a_bucket(layout)
         if not layout.is_splitting:
-            if await self._fields_a_bucket(layout) < FULL_FIELDS:
+            if fields_a_bucket < FULL_FIELDS:
                 return layout.buckets
             await self._change_layout(layout, layout.begin_split())
             layout = layout.begin_split()
-        for first in range(0, layout.buckets, BUCKETS_A_STEP):
-            await self._split(layout.buckets, range(first, min(first + BUCKETS_A_STEP, layout.buckets)))
+        step = max(1, int(FIELDS_A_STEP / max(1.0, fields_a_bucket)))
+        for first in range(0, layout.buckets, step):
+            await self._split(layout.buckets, range(first, min(first + step, layout.buckets)))
         await self._change_layout(layout, layout.end_split())
         self._known_layout = None
         return (await self._layout()).buckets
@@ -161,8 +164,8 @@ class RedisCodes:
                 (b"EVAL", _MOVE, 2, old, new, *moving[start : start + FIELDS_A_MOVE])
                 for start in range(0, len(moving), FIELDS_A_MOVE)
             ]
-        if moves:
-            await self._run(moves)
+        for start in range(0, len(moves), MOVES_A_STEP):
+            await self._run(moves[start : start + MOVES_A_STEP])
 
 
 def _fields(domain_tag: str, codes: Sequence[str]) -> list[bytes]:

@@ -81,6 +81,15 @@ async def test_buckets_are_listpacks_again_after_they_were_split(
     assert not any(b"hashtable" in kind for kind in kinds), kinds
 
 
+async def test_buckets_far_too_full_are_split_as_well(store: LinkStore, redis_server: RedisServer) -> None:
+    """However long nobody made room: each step stays within the store's own deadline."""
+    redis_server.ask(b"SET %b 1" % LAYOUT_KEY)
+    codes = generate_many(200_000)
+    await store.claim_codes("", codes, 7)
+    assert await grow(store) >= len(codes) / FULL_FIELDS
+    assert await store.claim_codes("", codes, 8) == [7] * len(codes)
+
+
 async def test_a_split_that_was_left_half_way_is_ended(store: LinkStore, redis_server: RedisServer) -> None:
     codes = generate_many(1_000)
     await store.claim_codes("", codes, 7)

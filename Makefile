@@ -34,6 +34,9 @@ format: environment ## Format, and mend what can be mended
 bench: environment ## Measure speed and memory beside nginx; needs nginx and wrk (BENCH="--full --write docs/performance.md")
 	$(BIN)/python -m loadtests.bench $(BENCH)
 
+loadtest: environment ## Play a campaign by Locust beside nginx; report in reports/loadtest.html
+	$(BIN)/python -m loadtests.campaign
+
 fuzz: environment ## Search for bytes that a reader of requests gets wrong (SECONDS=60)
 	$(BIN)/python -m tests.edge.fuzz.run $(or $(SECONDS),60)
 

@@ -23,6 +23,7 @@ from edge.counters import Counters
 from edge.domains import Domains
 from edge.http import SlowPath
 from edge.lane import Lane, LaneHandler
+from edge.listeners import stop_listening
 from edge.logs import configure_logging
 from edge.metrics import EdgeMetrics
 from edge.redirector import Redirector
@@ -102,7 +103,7 @@ async def serve_worker(
         tasks.create_task(_sweep_each_second(drained, lane, metrics, counters, spool))
         tasks.create_task(_sync_each_second(drained, spool))
         await stop.wait()
-        for connection in _stop_listening(listener):
+        for connection in await stop_listening(listener):
             await loop.connect_accepted_socket(new_handler, connection)
         await _drain(lane, server, redirector, answers)
         drained.set()
@@ -111,19 +112,6 @@ async def serve_worker(
     redirector.resolver.close()
     spool.close()
     metrics.publish(counters, spool.unsynced_bytes)
-
-
-def _stop_listening(listener: asyncio.Server) -> list[socket.socket]:
-    """Close the listening sockets; whoever the kernel had let in by then, whom closing alone would reset."""
-    waiting = []
-    ours = [socket.socket(fileno=os.dup(each.fileno())) for each in listener.sockets]
-    listener.close()
-    for each in ours:
-        each.setblocking(False)  # noqa: FBT003 - the standard library's own name for it
-        with each, contextlib.suppress(BlockingIOError):
-            while True:
-                waiting.append(each.accept()[0])
-    return waiting
 
 
 async def _drain(lane: Lane, server: web.Server, redirector: Redirector, answers: RenderedAnswers) -> None:

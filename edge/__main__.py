@@ -1,6 +1,7 @@
 """`python -m edge`: the redirect servers, one process a core, and their metrics port."""
 
 import asyncio
+import logging
 import signal
 import sys
 
@@ -17,6 +18,7 @@ async def _run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await run_parent(settings, stop)
+    logging.getLogger(__name__).info("drained")
 
 
 def main() -> None:

@@ -58,6 +58,7 @@ async def _serve(settings: Settings) -> None:
         for name in await asyncio.to_thread(aggregator.contract.migrate, warehouse):
             _log.info("applied migration %s", name)
         await run_until(stop, settings, warehouse, _RUNS)
+        _log.info("drained")
     finally:
         await asyncio.to_thread(warehouse.close)
 

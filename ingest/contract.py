@@ -22,11 +22,21 @@ from ingest.outbox import MAX_EVENT_BYTES, Outbox
 from ingest.outbox_spool import OutboxUnavailableError
 from ingest.rows import CLICK_COLUMNS
 from ingest.runner import run
+from ingest.tenants import (
+    DEFAULT_TENANT,
+    AddressPrivacy,
+    RecipientPrivacy,
+    TenantDocument,
+    read_tenants,
+    save_tenant,
+)
 from ingest.warehouse import Row, Warehouse, WarehouseError, WarehouseUnavailableError, open_warehouse
 
 __all__ = [
     "CLICK_COLUMNS",
+    "DEFAULT_TENANT",
     "MAX_EVENT_BYTES",
+    "AddressPrivacy",
     "Catalogue",
     "CodeTakenError",
     "CodesMinted",
@@ -47,16 +57,20 @@ __all__ = [
     "Outbox",
     "OutboxUnavailableError",
     "PageText",
+    "RecipientPrivacy",
     "Request",
     "Row",
     "Sort",
     "Status",
+    "TenantDocument",
     "Warehouse",
     "WarehouseError",
     "WarehouseUnavailableError",
     "edge_link",
     "erase_link",
     "open_warehouse",
+    "read_tenants",
     "run",
+    "save_tenant",
     "verify_deduplication",
 ]

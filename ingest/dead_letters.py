@@ -1,46 +1,82 @@
-"""Dead letters: events that are no clicks, kept as files so that none is lost and someone can look.
+"""Dead letters: events that are no clicks, kept in the warehouse so that none is lost and someone can look.
 
-One file a range, `<folder>/<partition>/<start>-<end>.jsonl`, written after the range was planned and before
-it is committed. A range that is read again writes the same file again, so each dead letter is there once.
+One seam for every bus: a letter is known by its origin, the partition and the position behind it, so a range
+that is read again writes the same letters again, and each is there once.
 """
 
-import os
+import time
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Literal
 
 import orjson
 
+from edge.contract import SOURCE_NAME
 from ingest.batches import DeadLetter
+from ingest.decode import MAX_ID
 from ingest.sources.source import Range
+from ingest.warehouse import Warehouse
+
+PassedOver = Literal["damaged", "repeated"]
 
 
 class DeadLetters:
-    """The folder of dead letters. Each line is `{"origin", "reason", "detail", "value"}`.
+    """Writes the tables `dead_letters` and `passed_over_records`. Every method blocks.
 
-    `origin` is the partition and the position behind the event; `value` is its text, or, where that is no
-    UTF-8, `value_hex` holds its bytes.
+    Raises what the warehouse raises.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
 
     def write(self, batch: Range, letters: Sequence[DeadLetter]) -> None:
-        """Keep a range's dead letters. Survives power loss. Raises `OSError`."""
-        folder = self._folder / batch.partition
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{batch.start:020d}-{batch.end:020d}.jsonl"
-        unfinished = path.with_suffix(".tmp")
-        with unfinished.open("wb") as file:
-            file.writelines(_line(batch.partition, letter) for letter in letters)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        """Keep a range's dead letters; after the range was planned and before it is committed."""
+        writers = [_writer_of(batch.partition, letter.value) for letter in letters]
+        self._warehouse.insert(
+            "dead_letters",
+            {
+                "partition": [batch.partition] * len(letters),
+                "position": [letter.position for letter in letters],
+                "source": [source for source, _ in writers],
+                "seq": [seq for _, seq in writers],
+                "reason": [letter.reason for letter in letters],
+                "detail": [letter.detail for letter in letters],
+                "value": [letter.value for letter in letters],
+                "died_at": [_now_ms()] * len(letters),
+            },
+            token=batch.token,
+        )
+
+    def pass_over(self, batch: Range, reason: PassedOver, records: int) -> None:
+        """Count records that ended with this range and are no events at all, for the ledger."""
+        self._warehouse.insert(
+            "passed_over_records",
+            {
+                "partition": [batch.partition],
+                "start": [batch.start],
+                "end": [batch.end],
+                "reason": [reason],
+                "records": [records],
+                "passed_at": [_now_ms()],
+            },
+            token=f"{batch.token}:{reason}",
+        )
 
 
-def _line(partition: str, letter: DeadLetter) -> bytes:
-    fields = {"origin": f"{partition}:{letter.position}", "reason": letter.reason, "detail": letter.detail}
+def _writer_of(partition: str, value: bytes) -> tuple[int, int]:
+    """Source and number there, as far as the event tells; a spool's partition is named by its source."""
+    source = int(partition) if SOURCE_NAME.match(partition) else 0
     try:
-        fields["value"] = letter.value.decode()
-    except UnicodeDecodeError:
-        fields["value_hex"] = letter.value.hex()
-    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+        event = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return source, 0
+    if not isinstance(event, dict):
+        return source, 0
+    return _id(event.get("source")) or source, _id(event.get("seq"))
+
+
+def _id(value: object) -> int:
+    return value if type(value) is int and 0 < value <= MAX_ID else 0
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -53,8 +53,7 @@ async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> 
     try:
         registry = CollectorRegistry()
         metrics = IngestMetrics(registry, lag_bytes=source.lag_bytes, cache_uses=enrichment.cache_uses)
-        dead_letters = DeadLetters(settings.spool_dir.with_name("clicks-dlq"))
-        runner = Runner(source, warehouse, enrichment, dead_letters, metrics)
+        runner = Runner(source, warehouse, enrichment, DeadLetters(warehouse), metrics)
         ops = Ops("ingest", registry)
         ops.ready_when("clicks", lambda: runner.trouble)
         await ops.start(settings.api_host, settings.metrics_port + 1)
@@ -125,19 +124,25 @@ class Runner:
             )
         try:
             for batch in batches:
-                await self._store_batch(batch, stop)
+                await self._store_batch(batch, stop, damaged=fetched.damaged if batch is batches[-1] else 0)
         except PartitionLostError as error:
             _log.warning("partition %s belongs to another reader now: %s", fetched.partition, error)
 
     def _cut(self, fetched: Fetched) -> list[Batch]:
         return cut(fetched, decode_records(fetched.records), max_rows=self._max_rows)
 
-    async def _store_batch(self, batch: Batch, stop: asyncio.Event) -> None:
+    async def _store_batch(self, batch: Batch, stop: asyncio.Event, *, damaged: int) -> None:
         columns = await asyncio.to_thread(self._enrich, batch) if batch.clicks else None
         await self._persist("source", lambda: self._source.plan(batch.range), stop)
         if batch.dead_letters:
             await self._persist(
                 "dead letters", lambda: asyncio.to_thread(self._keep_dead_letters, batch), stop
+            )
+        if damaged:
+            await self._persist(
+                "warehouse",
+                lambda: asyncio.to_thread(self._dead_letters.pass_over, batch.range, "damaged", damaged),
+                stop,
             )
         if columns is not None:
             await self._persist("warehouse", lambda: asyncio.to_thread(self._insert, batch, columns), stop)

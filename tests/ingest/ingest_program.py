@@ -99,10 +99,9 @@ async def _ingest(data_dir: Path, warehouse: Warehouse, reaper: Reaper) -> None:
     spool = data_dir / "spool" / "clicks"
     source = MortalSource(open_source(None, spool), reaper)
     metrics = IngestMetrics(CollectorRegistry(), lag_bytes=source.lag_bytes, cache_uses=enrichment.cache_uses)
-    dead_letters = DeadLetters(data_dir / "spool" / "clicks-dlq")
     mortal: Any = MortalWarehouse(warehouse, reaper)
     stop = asyncio.Event()
-    runner = Runner(source, mortal, enrichment, dead_letters, metrics, max_rows=MAX_ROWS)
+    runner = Runner(source, mortal, enrichment, DeadLetters(warehouse), metrics, max_rows=MAX_ROWS)
     serving = asyncio.create_task(runner.serve(stop))
     while not serving.done() and (runner.trouble is not None or source.lag_bytes() or not source_seen(spool)):
         await asyncio.wait([serving], timeout=0.02)
@@ -128,6 +127,7 @@ def main() -> None:
         "sources": warehouse.query(
             "SELECT source, sum(clicks), max(last_seq) FROM click_sources GROUP BY source"
         ),
+        "dead": warehouse.query("SELECT count() FROM dead_letters"),
         "quarters": warehouse.query("SELECT sum(clicks) FROM clicks_15m"),
     }
     warehouse.close()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -35,12 +34,11 @@ class Ingest:
         enrichment = open_enrichment(data_dir=data_dir, geoip_path=None)
         self.registry = CollectorRegistry()
         self.source = open_source(None, data_dir / "spool" / "clicks")
-        self.dlq = data_dir / "spool" / "clicks-dlq"
         metrics = IngestMetrics(
             self.registry, lag_bytes=self.source.lag_bytes, cache_uses=enrichment.cache_uses
         )
         self.runner = Runner(
-            self.source, warehouse, enrichment, DeadLetters(self.dlq), metrics, max_rows=max_rows
+            self.source, warehouse, enrichment, DeadLetters(warehouse), metrics, max_rows=max_rows
         )
         self.stop = asyncio.Event()
 
@@ -169,15 +167,19 @@ async def test_what_is_no_click_is_kept_and_counted_and_holds_nothing_up(
     assert ingest.sample("damaged_records_total") == 1
     for reason in ("unknown_version", "not_json", "wrong_value"):
         assert ingest.sample("dead_letters_total", reason=reason) == 1
-    files = sorted((ingest.dlq / str(writer.source)).iterdir())
-    lines = [orjson.loads(line) for file in files for line in file.read_bytes().splitlines()]
-    assert [(line["reason"], line.get("value"), line.get("value_hex")) for line in lines] == [
-        ("unknown_version", "{}", None),
-        ("not_json", None, "ff"),
-        ("wrong_value", click_json(method="PUT").decode(), None),
-        ("not_an_object", "[]", None),
+    letters = warehouse.query(
+        "SELECT partition, source, seq, reason, hex(value), detail != '' FROM dead_letters ORDER BY position"
+    )
+    partition = str(writer.source)
+    assert letters == [
+        (partition, writer.source, 0, "unknown_version", b"{}".hex().upper(), 1),
+        (partition, writer.source, 0, "not_json", "FF", 1),
+        (partition, 7, 1, "wrong_value", click_json(method="PUT").hex().upper(), 1),
+        (partition, writer.source, 0, "not_an_object", b"[]".hex().upper(), 1),
     ]
-    assert all(line["origin"].startswith(f"{writer.source}:") and line["detail"] for line in lines)
+    assert warehouse.query("SELECT partition, reason, records FROM passed_over_records") == [
+        (partition, "damaged", 1)
+    ]
 
 
 async def test_user_agents_that_nobody_knows_are_counted(

@@ -34,8 +34,10 @@ class ProblemType:
 
 MALFORMED_REQUEST: Final = ProblemType("malformed-request", 400, "The request is not valid HTTP")
 MALFORMED_BODY: Final = ProblemType("malformed-body", 400, "The body is not JSON")
-UNAUTHORIZED: Final = ProblemType("unauthorized", 401, "A valid service key is needed")
-FORBIDDEN: Final = ProblemType("forbidden", 403, "Not with this service key")
+UNAUTHORIZED: Final = ProblemType("unauthorized", 401, "A valid service key or token is needed")
+FORBIDDEN: Final = ProblemType("forbidden", 403, "Not with this key or role")
+ADDRESS_NOT_ALLOWED: Final = ProblemType("address-not-allowed", 403, "Not from this address")
+TENANT_SUSPENDED: Final = ProblemType("tenant-suspended", 403, "The account is suspended")
 NOT_FOUND: Final = ProblemType("not-found", 404, "There is nothing here")
 METHOD_NOT_ALLOWED: Final = ProblemType("method-not-allowed", 405, "This method is not offered here")
 CODE_TAKEN: Final = ProblemType("code-taken", 409, "The code is taken")
@@ -53,6 +55,8 @@ PROBLEM_TYPES: Final = (
     MALFORMED_BODY,
     UNAUTHORIZED,
     FORBIDDEN,
+    ADDRESS_NOT_ALLOWED,
+    TENANT_SUSPENDED,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
     CODE_TAKEN,

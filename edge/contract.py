@@ -12,6 +12,7 @@ from edge.links import EdgeLink
 from edge.linkstore import LinkStore, LinkStoreUnavailableError
 from edge.logs import configure_logging
 from edge.ops import Ops
+from edge.proxies import AddressRange, client_address, to_ranges
 from edge.redis_store import open_link_store
 from edge.routing import Decision, decide, platform_of
 from edge.serving import serve_edge
@@ -39,6 +40,7 @@ __all__ = [
     "SIGNAL_HEADERS",
     "SOURCE_NAME",
     "SUFFIX",
+    "AddressRange",
     "Cut",
     "Decision",
     "EdgeLink",
@@ -51,6 +53,7 @@ __all__ = [
     "SettingsError",
     "ShortWriteError",
     "SpoolWriter",
+    "client_address",
     "configure_logging",
     "cut_records",
     "decide",
@@ -63,5 +66,6 @@ __all__ = [
     "platform_of",
     "segment_name",
     "serve_edge",
+    "to_ranges",
     "unframe",
 ]

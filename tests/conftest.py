@@ -1,6 +1,7 @@
 """Fixtures are real neighbours: a Redis server, a warehouse engine. One module a neighbour."""
 
 pytest_plugins = [
+    "tests.fixtures.kafka",
     "tests.fixtures.nginx",
     "tests.fixtures.redis",
     "tests.fixtures.system",

@@ -1,5 +1,6 @@
 """What other folders may use of the edge. Nothing else of it is imported from outside."""
 
+from edge.address import AddressRange, client_address, to_ranges
 from edge.click_json import header_fields
 from edge.clicks import SIGNAL_HEADERS, Outcome, Route
 from edge.codes import (
@@ -12,7 +13,6 @@ from edge.links import EdgeLink
 from edge.linkstore import LinkStore, LinkStoreUnavailableError
 from edge.logs import configure_logging
 from edge.ops import Ops
-from edge.proxies import AddressRange, client_address, to_ranges
 from edge.redis_store import open_link_store
 from edge.routing import Decision, decide, platform_of
 from edge.serving import serve_edge

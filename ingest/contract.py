@@ -2,6 +2,7 @@
 
 from ingest.apply import CodeTakenError, DomainTakenError, LinkEventApplier, edge_link
 from ingest.catalogue import Catalogue
+from ingest.click_changes import mark_dirty
 from ingest.deduplication import verify_deduplication
 from ingest.erasure import erase_link
 from ingest.explain import Explainer, Explanation, Request
@@ -68,6 +69,7 @@ __all__ = [
     "WarehouseUnavailableError",
     "edge_link",
     "erase_link",
+    "mark_dirty",
     "open_warehouse",
     "read_tenants",
     "run",

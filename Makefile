@@ -12,8 +12,8 @@ help: ## List these targets
 run: ## Install what is missing, start Smart Links on this machine
 	@$(PYTHON) -m deploy.standalone.bootstrap && exec $(BIN)/python -m deploy.standalone
 
-test: check ## Check everything, then run all tests (TESTS=path for some)
-	$(BIN)/python -m pytest $(TESTS)
+test: check ## Check everything, then run all tests, two at a time (TESTS=path for some)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 check: lint types imports ## Check style, types and imports, without tests
 

@@ -6,13 +6,12 @@ visitor for as long as the key lives.
 """
 
 import os
-from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Final
 
 from ingest.decode import Click
+from ingest.key_file import make_file
 
 KEY_BYTES: Final = 32
 
@@ -47,7 +46,7 @@ def load_key(path: Path) -> bytes:
     Raises `VisitorKeyError` where the file holds no key, `OSError` where it can't be read or written.
     """
     if not path.exists():
-        _make_key(path)
+        make_file(path, os.urandom(KEY_BYTES))
     key = path.read_bytes()
     if len(key) != KEY_BYTES:
         raise VisitorKeyError(
@@ -55,14 +54,3 @@ def load_key(path: Path) -> bytes:
             "and accept that everyone counts as a new visitor from then on"
         )
     return key
-
-
-def _make_key(path: Path) -> None:
-    """Appear whole or not at all, and never replace a key that another program made meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=path.name) as unfinished:
-        unfinished.write(os.urandom(KEY_BYTES))
-        unfinished.flush()
-        os.fsync(unfinished.fileno())
-        with suppress(FileExistsError):
-            path.hardlink_to(unfinished.name)

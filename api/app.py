@@ -4,7 +4,9 @@ import time
 
 from fastapi import FastAPI
 
-from api.auth import SECURITY, Authentication, ServiceKeys
+from api.access.access import Access
+from api.access.authentication import Authentication
+from api.auth import SECURITY
 from api.docs import mount_docs
 from api.domains import Domains
 from api.errors import handle_errors
@@ -12,7 +14,7 @@ from api.events import Clock
 from api.links import Links
 from api.metrics import Measurement, Metrics
 from api.recipients import Recipients
-from api.routes import domains, explain, links, recipients, stats
+from api.routes import domains, explain, keys, links, recipients, stats, tenants
 from api.services import Services
 from edge.contract import LinkStore, Settings
 from ingest.contract import Catalogue, Explainer, Outbox, Warehouse
@@ -32,7 +34,7 @@ def now_ms() -> int:
 def build_app(
     *,
     settings: Settings,
-    keys: ServiceKeys,
+    access: Access,
     link_store: LinkStore,
     warehouse: Warehouse,
     outbox: Outbox,
@@ -64,6 +66,7 @@ def build_app(
         clock=clock,
     )
     app.state.services = Services(
+        access=access,
         domains=domain_service,
         links=link_service,
         recipients=Recipients(
@@ -80,10 +83,15 @@ def build_app(
         metrics=metrics,
         clock=clock,
     )
-    for module in (domains, links, recipients, explain, stats):
+    for module in (domains, links, recipients, explain, stats, keys, tenants):
         app.include_router(module.router, dependencies=SECURITY)
     mount_docs(app)
     handle_errors(app)
-    app.add_middleware(Authentication, keys=keys)
+    app.add_middleware(
+        Authentication,
+        key_ring=access.key_ring,
+        tokens=access.tokens,
+        trusted_proxies=access.trusted_proxies,
+    )
     app.add_middleware(Measurement, metrics=metrics)
     return app

@@ -43,6 +43,9 @@ METHOD_NOT_ALLOWED: Final = ProblemType("method-not-allowed", 405, "This method 
 CODE_TAKEN: Final = ProblemType("code-taken", 409, "The code is taken")
 DOMAIN_TAKEN: Final = ProblemType("domain-taken", 409, "The domain is configured already")
 DOMAIN_IN_USE: Final = ProblemType("domain-in-use", 409, "The domain is in use")
+TENANT_TAKEN: Final = ProblemType("tenant-taken", 409, "The tenant's id or identity provider is taken")
+TOO_MANY_KEYS: Final = ProblemType("too-many-keys", 409, "The account has too many keys")
+CHANGED_MEANWHILE: Final = ProblemType("changed-meanwhile", 409, "Somebody else changed it at the same time")
 BODY_TOO_LARGE: Final = ProblemType("body-too-large", 413, "The body is too large")
 UNSUPPORTED_MEDIA_TYPE: Final = ProblemType("unsupported-media-type", 415, "The content type is not accepted")
 INVALID_BODY: Final = ProblemType("invalid-body", 422, "The body does not fit")
@@ -62,6 +65,9 @@ PROBLEM_TYPES: Final = (
     CODE_TAKEN,
     DOMAIN_TAKEN,
     DOMAIN_IN_USE,
+    TENANT_TAKEN,
+    TOO_MANY_KEYS,
+    CHANGED_MEANWHILE,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     INVALID_BODY,

@@ -7,8 +7,9 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from api.app import build_app
-from api.auth import DEFAULT_TENANT, ServiceKeys, admin_key
+from api.access.access import Access
+from api.app import build_app, now_ms
+from api.auth import admin_key
 from api.metrics import Metrics
 from api.rebuild import rebuild_link_store
 from api.server import listen, serve
@@ -68,30 +69,36 @@ class Program:
         applier = LinkEventApplier(link_store, self._catalogue)
         self.outbox = Outbox(settings.outbox_dir, applier.apply)
         self._metrics = Metrics(self.registry)
+        key, _ = admin_key(settings)
+        self._access = Access(settings, warehouse, now_ms, admin_key=key)
         self._metrics.outbox_backlog.set_function(lambda: self.outbox.backlog)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Prepare, then serve until `stop`."""
-        key, _ = admin_key(self._settings)
         with listen(self._settings.api_host, self._settings.api_port) as listener:
             if not await self._prepare(stop):
                 return
             app = build_app(
                 settings=self._settings,
-                keys=ServiceKeys({key: DEFAULT_TENANT}),
+                access=self._access,
                 link_store=self._link_store,
                 warehouse=self._warehouse,
                 outbox=self.outbox,
                 metrics=self._metrics,
             )
             log.info("serving on %s, port %d", *listener.getsockname()[:2])
-            watching = [asyncio.create_task(self._watch()), asyncio.create_task(self._make_room())]
+            watching = [
+                asyncio.create_task(self._watch()),
+                asyncio.create_task(self._make_room()),
+                asyncio.create_task(self._access.run()),
+            ]
             try:
                 await serve(app, listener, stop)
             finally:
                 for task in watching:
                     task.cancel()
                 await asyncio.gather(*watching, return_exceptions=True)
+                await self._access.close()
 
     async def _prepare(self, stop: asyncio.Event) -> bool:
         """Bring Redis and the catalogue up to date; try until it succeeds. False where `stop` came first."""
@@ -99,6 +106,7 @@ class Program:
             try:
                 await rebuild_link_store(self._link_store, self._catalogue)
                 count = await self.outbox.recover()
+                await self._access.open()
             except _DOWN as error:
                 self.not_ready = str(error)
                 log.warning("waiting for Redis and the warehouse: %s", error)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.access.access import Access
 from api.domains import Domains
 from api.events import Clock
 from api.links import Links
@@ -17,6 +18,7 @@ from ingest.contract import Catalogue, Explainer, Warehouse
 class Services:
     """Owns none of them."""
 
+    access: Access
     domains: Domains
     links: Links
     recipients: Recipients

@@ -23,6 +23,7 @@ _HOST: Final = re.compile(
     r"(?=.{1,253}\Z)(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:(?P<port>\d{1,5}))?\Z"
 )
 _BROKER: Final = re.compile(r"[^\s,/@]+:\d{1,5}\Z")
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.\[\]:-]+\Z")
 _SCHEMES: Final = {
     "redis_url": ("redis", "rediss", "redis+cluster", "unix"),
     "events_url": ("kafka",),
@@ -62,6 +63,8 @@ class Settings(BaseSettings):
     geoip_path: str | None = None
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     retention_days: int = Field(default=400, ge=1, le=36_500)
+    outbound_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
     @field_validator("redis_url", "events_url", "clickhouse_url")
     @classmethod
@@ -121,12 +124,22 @@ class Settings(BaseSettings):
             raise ValueError("is a city database in MaxMind's format (.mmdb), and there is no such file")
         return value
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "outbound_networks", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        origins = tuple(part.strip().lower() for part in value.split(",") if part.strip())
+        if not all(_ORIGIN.match(origin) for origin in origins):
+            raise ValueError("is a list of origins such as https://app.example.com, separated by commas")
+        return origins
 
     @property
     def spool_dir(self) -> Path:

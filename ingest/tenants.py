@@ -3,8 +3,9 @@
 The table `tenants` is the truth; whoever acts on it (api, ingest, aggregator) keeps a copy that is read anew.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Final, Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -14,6 +15,21 @@ DEFAULT_TENANT: Final = "default"
 
 AddressPrivacy = Literal["whole", "truncated", "hashed", "none"]
 RecipientPrivacy = Literal["clear", "hmac"]
+Role = Literal["admin", "editor", "viewer"]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityProvider:
+    """Who signs the tokens of a tenant's people: `iss` and `aud` of the tokens, where the public keys are.
+
+    `roles` tells which role each value of the claim `role_claim` stands for.
+    """
+
+    issuer: str
+    audience: str
+    jwks_url: str
+    role_claim: str = "roles"
+    roles: Mapping[str, Role] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +42,7 @@ class TenantDocument:
     retention_days: int | None = None
     address_privacy: AddressPrivacy = "whole"
     recipient_privacy: RecipientPrivacy = "clear"
+    identity_provider: IdentityProvider | None = None
     created_at_ms: int = 0
     updated_at_ms: int = 0
     version: int = 0
@@ -35,7 +52,9 @@ class TenantDocument:
 
     @classmethod
     def from_json(cls, document: str | bytes) -> "TenantDocument":
-        return cls(**orjson.loads(document))
+        fields: dict[str, Any] = orjson.loads(document)
+        provider = fields.pop("identity_provider", None)
+        return cls(**fields, identity_provider=None if provider is None else IdentityProvider(**provider))
 
 
 def read_tenants(warehouse: Warehouse) -> dict[str, TenantDocument]:
@@ -45,7 +64,7 @@ def read_tenants(warehouse: Warehouse) -> dict[str, TenantDocument]:
 
 
 def save_tenant(warehouse: Warehouse, tenant: TenantDocument) -> None:
-    """Store this version. The same version again does nothing. Blocks."""
+    """Store this version. Of several that claim the same version the first counts: read it back. Blocks."""
     warehouse.insert(
         "tenants",
         {"id": [tenant.id], "document": [tenant.to_json().decode()], "version": [tenant.version]},

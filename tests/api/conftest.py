@@ -8,8 +8,10 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from api.access.access import Access
+from api.access.scopes import GrantableScope
+from api.access.service_key import ServiceKey, digest_of, save_key
 from api.app import build_app, now_ms
-from api.auth import DEFAULT_TENANT, ServiceKeys
 from api.metrics import Metrics
 from api.rebuild import rebuild_link_store
 from api.server import listen, serve
@@ -18,7 +20,34 @@ from ingest.contract import Catalogue, LinkEventApplier, Outbox, Warehouse
 from tests.fixtures.redis import RedisServer
 
 KEY = "test-key-0123456789abcdef"
+OTHER_KEY = "another-tenants-key-01"
 DOMAIN = "s.example.com"
+
+
+def put_key(
+    warehouse: Warehouse, key: str, *, tenant: str, scopes: tuple[GrantableScope, ...] = ("admin",)
+) -> ServiceKey:
+    """Store a service key that tests know."""
+    stored = ServiceKey(
+        id=f"key_{digest_of(key.encode())[:12]}",
+        tenant=tenant,
+        name="",
+        digest=digest_of(key.encode()),
+        ending=key[-4:],
+        scopes=scopes,
+        addresses=(),
+        quota=None,
+        messages_per_s=None,
+        expires_at_ms=None,
+        previous_digest=None,
+        previous_until_ms=None,
+        created_at_ms=1,
+        updated_at_ms=1,
+        revoked_at_ms=None,
+        version=1,
+    )
+    save_key(warehouse, stored)
+    return stored
 
 
 class RunningApi:
@@ -33,14 +62,18 @@ class RunningApi:
         self.applier = LinkEventApplier(link_store, self.catalogue)
         self.outbox = Outbox(settings.outbox_dir, self.applier.apply)
         self.clock_ms: Callable[[], int] = now_ms
+        self.access = Access(settings, warehouse, lambda: self.clock_ms(), admin_key=KEY)  # noqa: PLW0108 - same
         self._stop = asyncio.Event()
 
     async def start(self) -> None:
         await rebuild_link_store(self.link_store, self.catalogue)
         self.recovered = await self.outbox.recover()
+        put_key(self.warehouse, OTHER_KEY, tenant="other")
+        await self.access.open()
+        self._refreshing = asyncio.create_task(self.access.run())
         app = build_app(
             settings=self.settings,
-            keys=ServiceKeys({KEY: DEFAULT_TENANT, "another-tenants-key-01": "other"}),
+            access=self.access,
             link_store=self.link_store,
             warehouse=self.warehouse,
             outbox=self.outbox,
@@ -58,6 +91,8 @@ class RunningApi:
         await self.client.aclose()
         self._stop.set()
         await self._serving
+        self._refreshing.cancel()
+        await self.access.close()
         self.outbox.close()
         await self.link_store.close()
 

@@ -24,6 +24,8 @@ DEFAULTS = {
     "geoip_path": None,
     "trusted_proxies": (),
     "retention_days": 400,
+    "outbound_networks": (),
+    "cors_origins": (),
 }
 GOOD = [
     ("REDIS_URL", "redis://127.0.0.1:6379/1", "redis://127.0.0.1:6379/1"),
@@ -54,6 +56,12 @@ GOOD = [
         "TRUSTED_PROXIES",
         "10.0.0.0/8, fd00::/8,192.0.2.1,",
         tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8", "192.0.2.1/32"))),
+    ),
+    ("OUTBOUND_NETWORKS", "10.0.0.0/8", (ipaddress.ip_network("10.0.0.0/8"),)),
+    (
+        "CORS_ORIGINS",
+        "https://App.example.com, http://localhost:3000",
+        ("https://app.example.com", "http://localhost:3000"),
     ),
     ("RETENTION_DAYS", "30", 30),
 ]
@@ -86,6 +94,8 @@ BAD = [
     ("GEOIP_PATH", "/nowhere/city.mmdb", "there is no such file"),
     ("TRUSTED_PROXIES", "10.0.0.1/8", "has host bits set"),
     ("TRUSTED_PROXIES", "10.0.0.0/8;10.1.0.0/16", "does not appear to be an IPv4 or IPv6 network"),
+    ("OUTBOUND_NETWORKS", "10.0.0.1/8", "host bits"),
+    ("CORS_ORIGINS", "app.example.com", "https://app.example.com"),
     ("RETENTION_DAYS", "0", "greater than or equal to 1"),
     ("RETENTION_DAYS", "forever", "valid integer"),
 ]

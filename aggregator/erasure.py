@@ -1,12 +1,9 @@
-"""Erases what arrived of erased links after they were erased, and takes deleted rows off the disk."""
+"""Erases what arrived of erased links and people after they were erased; takes deleted rows off the disk."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-from ingest.contract import Warehouse, erase_link
-
-# How long a click of an erased link may have been on its way.
-ON_ITS_WAY: Final = timedelta(hours=48)
+from ingest.contract import ON_ITS_WAY, Warehouse, erase_link, erase_named
 
 _ARRIVED: Final = """
 WITH recent AS (
@@ -27,11 +24,28 @@ FROM (
 
 def sweep_erasures(warehouse: Warehouse, now: datetime) -> int:
     """Erase once more the links erased in the last 48 hours of which there are rows; how many those were."""
-    since_ms = int((now - ON_ITS_WAY).timestamp() * 1000)
-    arrived = warehouse.query(_ARRIVED, {"since": since_ms})
+    arrived = warehouse.query(_ARRIVED, {"since": _on_its_way_since(now)})
     for tenant, link in arrived:
         erase_link(warehouse, tenant, link)
     return len(arrived)
+
+
+def sweep_recipients(warehouse: Warehouse, now: datetime) -> int:
+    """Erase the clicks that came on codes of people erased in the last 48 hours; how many clicks those were.
+
+    After that time it is forgotten which codes they had.
+    """
+    since = {"since": _on_its_way_since(now)}
+    recent = "asked_at > fromUnixTimestamp64Milli({since:Int64}, 'UTC')"
+    removed = 0
+    for tenant, erasure in warehouse.query(
+        f"SELECT DISTINCT tenant, id FROM recipient_erasures WHERE {recent}",
+        since,
+    ):
+        removed += erase_named(warehouse, tenant, erasure)
+    if warehouse.query(f"SELECT 1 FROM recipient_erasures WHERE NOT {recent} LIMIT 1", since):
+        warehouse.command(f"DELETE FROM recipient_erasures WHERE NOT {recent}", since)
+    return removed
 
 
 def purge_deleted_rows(warehouse: Warehouse) -> list[str]:
@@ -43,3 +57,7 @@ def purge_deleted_rows(warehouse: Warehouse) -> list[str]:
     for (table,) in rows:
         warehouse.command(f"ALTER TABLE `{table}` APPLY DELETED MASK")
     return [str(table) for (table,) in rows]
+
+
+def _on_its_way_since(now: datetime) -> int:
+    return int((now - ON_ITS_WAY).timestamp() * 1000)

@@ -38,6 +38,14 @@ class AggregatorMetrics:
             "Erased links of which something arrived afterwards",
             registry=registry,
         )
+        self.swept_clicks = Counter(
+            "smartlinks_aggregator_swept_clicks",
+            "Clicks of erased people that arrived afterwards",
+            registry=registry,
+        )
+        self.expired_clicks = Counter(
+            "smartlinks_aggregator_expired_clicks", "Clicks older than their tenant keeps", registry=registry
+        )
 
     def measure_tables(self, warehouse: Warehouse) -> None:
         for table, rows, parts, size in warehouse.query(

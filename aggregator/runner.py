@@ -10,15 +10,22 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from aggregator.erasure import purge_deleted_rows, sweep_erasures
+from aggregator.erasure import purge_deleted_rows, sweep_erasures, sweep_recipients
 from aggregator.metrics import AggregatorMetrics
-from aggregator.retention import expire_clicks
+from aggregator.retention import cutoffs, expire_clicks
 from edge.contract import Ops, Settings
-from ingest.contract import Warehouse, WarehouseError, WarehouseUnavailableError
+from ingest.contract import (
+    Warehouse,
+    WarehouseError,
+    WarehouseUnavailableError,
+    finish_removals,
+    read_tenants,
+)
 
 PERIOD_S: Final = 60.0
-# Rewriting parts costs as much as merging them, and queries don't see deleted rows anyway.
-RUNS_A_PURGE: Final = 60
+# Rewriting parts costs as much as merging them, and queries don't see deleted rows anyway. The engine keeps
+# the old parts for 8 minutes more, and what was erased is to be off the disk within an hour.
+RUNS_A_PURGE: Final = 30
 
 _log = logging.getLogger(__name__)
 
@@ -69,9 +76,17 @@ class Housekeeping:
     def _tasks(self, now: datetime) -> Mapping[str, Callable[[], object]]:
         tasks: dict[str, Callable[[], object]] = {
             "sweep_erasures": lambda: self._metrics.swept_links.inc(sweep_erasures(self._warehouse, now)),
-            "expire_clicks": lambda: expire_clicks(self._warehouse, self._retention_days, now),
+            "sweep_recipients": lambda: self._metrics.swept_clicks.inc(
+                sweep_recipients(self._warehouse, now)
+            ),
+            "expire_clicks": lambda: self._metrics.expired_clicks.inc(self._expire(now)),
+            "finish_removals": lambda: finish_removals(self._warehouse, now),
             "measure_tables": lambda: self._metrics.measure_tables(self._warehouse),
         }
         if self._runs % RUNS_A_PURGE == 0:
             tasks["purge_deleted_rows"] = lambda: purge_deleted_rows(self._warehouse)
         return tasks
+
+    def _expire(self, now: datetime) -> int:
+        tenants = read_tenants(self._warehouse)
+        return expire_clicks(self._warehouse, list(cutoffs(tenants, self._retention_days, now)))

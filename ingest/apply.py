@@ -14,6 +14,7 @@ from ingest.link_events import (
     LinkEvent,
     LinkSaved,
     LinkWithdrawn,
+    RecipientErased,
 )
 
 
@@ -49,6 +50,8 @@ class LinkEventApplier:
                 await self._erase(event, event.link.number)
             case CodesMinted():
                 await self._mint(event)
+            case RecipientErased():
+                await self._erase_recipient(event)
             case DomainSaved() | DomainDeleted():
                 await self._put_domain(event)
             case _:
@@ -83,6 +86,14 @@ class LinkEventApplier:
         await asyncio.to_thread(
             self._catalogue.add_codes, event.tenant, event.number, event.codes, event.at, token=event.id
         )
+
+    async def _erase_recipient(self, event: RecipientErased) -> None:
+        """Redis first, so that no new clicks come while the old ones are erased."""
+        codes = await asyncio.to_thread(self._catalogue.name_codes_of, event)
+        for domain in {domain for domain, _ in codes}:
+            tag = await self._link_store.domain_tag(domain)
+            await self._link_store.release_codes(tag, [code for at, code in codes if at == domain])
+        await asyncio.to_thread(self._catalogue.erase_recipient, event)
 
     async def _put_domain(self, event: DomainSaved | DomainDeleted) -> None:
         domain = event.domain

@@ -5,20 +5,22 @@ any number of times; of a link's or domain's versions the highest counts, in wha
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
-from ingest.erasure import erase_link
-from ingest.link_events import DomainDocument, LinkDocument
+from ingest.erasure import erase_link, erase_named, forget_codes_of, name_codes_of
+from ingest.link_events import DomainDocument, LinkDocument, RecipientErased
 from ingest.link_listing import LinkListing
 from ingest.warehouse import Warehouse
 
 # Beyond any version of a link: a save that arrives after the deletion never brings it back.
 TOMBSTONE_VERSION: Final = 2**64 - 1
 
-# What one statement asks about at the most; a server takes parameters of 1 MiB.
-PAIRS_A_QUERY: Final = 1000
+# What one statement asks about at the most: a server takes a request line of 1 MiB with its parameters.
+PAIRS_A_QUERY: Final = 10_000
+PARAMETER_BYTES: Final = 900_000
+_PAIR_OVERHEAD_BYTES: Final = 18  # quotes and commas, percent-encoded
 
 # In the order of LinkDocument's fields.
 DOCUMENT_COLUMNS: Final = """
@@ -98,6 +100,20 @@ class Catalogue:
             token=token,
         )
 
+    def name_codes_of(self, event: RecipientErased) -> list[tuple[str, str]]:
+        """Note which codes are to go with this recipient; `(domain, code)` of each."""
+        return name_codes_of(
+            self._warehouse, event.tenant, event.recipient, erasure=event.id, asked_at_ms=event.at
+        )
+
+    def erase_recipient(self, event: RecipientErased) -> None:
+        """Delete the recipient, the codes that were named, and the clicks on them.
+
+        The aggregator erases once more what was on its way.
+        """
+        erase_named(self._warehouse, event.tenant, event.id)
+        forget_codes_of(self._warehouse, event.tenant, event.recipient, asked_at_ms=event.at)
+
     def save_domain(self, domain: DomainDocument, *, token: str) -> None:
         """Store this version of the domain, deleted or not, unless a higher one is stored."""
         self._warehouse.insert(
@@ -153,8 +169,7 @@ class Catalogue:
     ) -> dict[tuple[str, str], str]:
         """The code of each `(recipient, reference)` that has one; the oldest if it has several."""
         found: dict[tuple[str, str], str] = {}
-        remaining = iter(pairs)
-        while batch := list(islice(remaining, PAIRS_A_QUERY)):
+        for batch in _batches(pairs):
             rows = self._warehouse.query(
                 "SELECT recipient, reference, argMin(code, (minted_at, code)) FROM codes"
                 " WHERE tenant = {tenant:String} AND link = {link:UInt64} AND (recipient, reference) IN"
@@ -203,6 +218,20 @@ class Catalogue:
             {"tenant": tenant, "number": number},
         )
         return rows[0] if rows else ("", "")
+
+
+def _batches(pairs: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
+    """Runs of pairs that one statement can ask about."""
+    start = size = 0
+    for at, pair in enumerate(pairs):
+        # Three bytes in a URL for each that is no letter or digit, and a backslash before some.
+        bytes_at_most = _PAIR_OVERHEAD_BYTES + 6 * sum(len(text.encode()) for text in pair)
+        if at - start == PAIRS_A_QUERY or size + bytes_at_most > PARAMETER_BYTES:
+            yield pairs[start:at]
+            start, size = at, 0
+        size += bytes_at_most
+    if start < len(pairs):
+        yield pairs[start:]
 
 
 def _columns_of(doc: LinkDocument) -> Mapping[str, Sequence[Any]]:

@@ -1,32 +1,110 @@
-"""Erasing a link: its clicks, its rollups, its codes and their recipients, and what the catalogue knew of it.
+"""Erasing a link, or a person: their clicks, their codes, and what else tells of them.
 
-A click's source and number there are written to `removed_clicks` first, and only what is written there is
-deleted: whatever dies in between, and whatever click arrives meanwhile, the ledger balances afterwards.
+Rows are gone from every query at once, and from the disk once the deleted masks are applied
+(`aggregator/erasure.py`).
 """
 
-import time
+from datetime import timedelta
+from typing import Final
 
+from ingest.removal import remove_clicks
 from ingest.warehouse import Warehouse
 
+# How long a click of an erased link or person may have been on its way.
+ON_ITS_WAY: Final = timedelta(hours=48)
+
 _OF_LINK = "tenant = {tenant:String} AND link = {link:UInt64}"
+_NAMED: Final = "FROM recipient_erasures WHERE tenant = {tenant:String} AND id = {erasure:String}"
+_OF_PERSON: Final = (
+    f"tenant = {{tenant:String}} AND link IN (SELECT link {_NAMED})"
+    f" AND (link, code) IN (SELECT link, code {_NAMED})"
+)
+
+# A letter that is JSON tells its code; of any other, whatever looks like one is taken for it.
+_TELLS_OF_PERSON: Final = (
+    "hasAny(if(JSONHas(value, 'code'), [JSONExtractString(value, 'code')],"
+    " extractAll(value, '[A-Za-z0-9]+')),"
+    f" (SELECT groupUniqArray(code) {_NAMED}))"
+    " AND JSONExtractString(value, 'tenant') IN ('', {tenant:String})"
+)
 
 
 def erase_link(warehouse: Warehouse, tenant: str, number: int) -> None:
-    """Delete every row about the link but its tombstone. Run it again for what arrived meanwhile.
-
-    Rows are gone from every query at once, and from the disk once the deleted masks are applied
-    (`aggregator/erasure.py`).
-    """
+    """Delete every row about the link but its tombstone. Run it again for what arrived meanwhile."""
     link: dict[str, object] = {"tenant": tenant, "link": number}
-    removal = {**link, "removed_at": time.time_ns() // 1_000_000}
-    removed_at = "fromUnixTimestamp64Milli({removed_at:Int64}, 'UTC')"
-    # S608: the names put into these statements are our own.
-    clicks = f"SELECT source, seq, {removed_at} FROM clicks WHERE {_OF_LINK}"  # noqa: S608
-    warehouse.command(f"INSERT INTO removed_clicks (source, seq, removed_at) {clicks}", removal)
-    recorded = f"SELECT source, seq FROM removed_clicks WHERE removed_at = {removed_at}"  # noqa: S608
-    warehouse.command(f"DELETE FROM clicks WHERE {_OF_LINK} AND (source, seq) IN ({recorded})", removal)  # noqa: S608
+    remove_clicks(warehouse, _OF_LINK, link, reason="erased")
     for table in ("clicks_15m", "sent_15m", "codes"):
-        warehouse.command(f"DELETE FROM {table} WHERE {_OF_LINK}", link)  # noqa: S608
+        warehouse.command(f"DELETE FROM {table} WHERE {_OF_LINK}", link)
     warehouse.command(
         "DELETE FROM links WHERE tenant = {tenant:String} AND number = {link:UInt64} AND NOT deleted", link
+    )
+
+
+def name_codes_of(
+    warehouse: Warehouse, tenant: str, recipient: str, *, erasure: str, asked_at_ms: int
+) -> list[tuple[str, str]]:
+    """Note which codes the recipient had when it was asked; `(domain, code)` of each, also of an earlier try.
+
+    Codes minted later are another story: whoever comes back is known again.
+    """
+    parameters: dict[str, object] = {
+        "tenant": tenant,
+        "recipient": recipient,
+        "erasure": erasure,
+        "asked_at": asked_at_ms,
+    }
+    theirs = (
+        "FROM codes WHERE tenant = {tenant:String} AND recipient = {recipient:String}"
+        " AND minted_at <= fromUnixTimestamp64Milli({asked_at:Int64}, 'UTC')"
+    )
+    warehouse.command(
+        "INSERT INTO recipient_erasures (tenant, id, link, domain, code, asked_at)"
+        " SELECT DISTINCT {tenant:String}, {erasure:String}, minted.link, their_links.domain, minted.code,"
+        f" fromUnixTimestamp64Milli({{asked_at:Int64}}, 'UTC') FROM (SELECT link, code {theirs}) AS minted"
+        " INNER JOIN (SELECT number, domain FROM links FINAL WHERE tenant = {tenant:String}"
+        f" AND number IN (SELECT link {theirs})) AS their_links ON their_links.number = minted.link",
+        parameters,
+    )
+    rows = warehouse.query(f"SELECT DISTINCT domain, code {_NAMED}", parameters)
+    return [(str(domain), str(code)) for domain, code in rows]
+
+
+def count_named(warehouse: Warehouse, tenant: str, recipient: str) -> dict[str, int]:
+    """How much there is of a recipient: `codes`, and `clicks` on them."""
+    parameters: dict[str, object] = {"tenant": tenant, "recipient": recipient}
+    theirs = "FROM codes WHERE tenant = {tenant:String} AND recipient = {recipient:String}"
+    ((codes,),) = warehouse.query(f"SELECT uniqExact(link, code) {theirs}", parameters)
+    ((clicks,),) = warehouse.query(
+        "SELECT count() FROM clicks WHERE tenant = {tenant:String}"
+        f" AND link IN (SELECT link {theirs}) AND (link, code) IN (SELECT link, code {theirs})",
+        parameters,
+    )
+    return {"codes": int(codes), "clicks": int(clicks)}
+
+
+def erase_named(warehouse: Warehouse, tenant: str, erasure: str) -> int:
+    """Delete the clicks and dead letters of the codes that this erasure named; how many clicks there were.
+
+    Run it again for what arrived meanwhile.
+    """
+    person: dict[str, object] = {"tenant": tenant, "erasure": erasure}
+    removed = remove_clicks(warehouse, _OF_PERSON, person, reason="erased")
+    # Where the letter is being replayed, that outcome's version is higher: the click is swept as it arrives.
+    warehouse.command(
+        "INSERT INTO dead_letter_outcomes (partition, position, source, seq, outcome, version, decided_at)"
+        " SELECT partition, position, source, seq, 'erased', 1, now64(3) FROM dead_letters"
+        f" WHERE {_TELLS_OF_PERSON}",
+        person,
+    )
+    for table in ("dead_letters", "dead_letter_requests"):
+        warehouse.command(f"DELETE FROM {table} WHERE {_TELLS_OF_PERSON}", person)
+    return removed
+
+
+def forget_codes_of(warehouse: Warehouse, tenant: str, recipient: str, *, asked_at_ms: int) -> None:
+    """Delete from the catalogue which codes were the recipient's; last, since the rest follows from it."""
+    warehouse.command(
+        "DELETE FROM codes WHERE tenant = {tenant:String} AND recipient = {recipient:String}"
+        " AND minted_at <= fromUnixTimestamp64Milli({asked_at:Int64}, 'UTC')",
+        {"tenant": tenant, "recipient": recipient, "asked_at": asked_at_ms},
     )

@@ -8,6 +8,7 @@ Values on the bus are JSON objects; `docs/links.v1.schema.json` describes them. 
 | `link.deleted` | `number`, `link_id` |
 | `link.withdrawn` | `link`: a link whose making failed; nobody was told of it, so its code is free again |
 | `codes.minted` | `number`, `domain`, `codes`: a list of `[code, recipient, reference]` |
+| `recipient.erased` | `recipient`: a person whose codes, and all that is known of them, are to go |
 | `domain.saved` | `domain`: the whole domain as in `DomainDocument` |
 | `domain.deleted` | `domain`: what is left of it; its codes and its tag are never given again |
 
@@ -135,6 +136,15 @@ class LinkWithdrawn:
 
 
 @dataclass(frozen=True, slots=True)
+class RecipientErased:
+    id: str
+    at: int
+    tenant: str
+    recipient: str
+    type: Literal["recipient.erased"] = "recipient.erased"
+
+
+@dataclass(frozen=True, slots=True)
 class DomainSaved:
     id: str
     at: int
@@ -152,7 +162,9 @@ class DomainDeleted:
     type: Literal["domain.deleted"] = "domain.deleted"
 
 
-LinkEvent = LinkSaved | LinkDeleted | LinkWithdrawn | CodesMinted | DomainSaved | DomainDeleted
+LinkEvent = (
+    LinkSaved | LinkDeleted | LinkWithdrawn | CodesMinted | RecipientErased | DomainSaved | DomainDeleted
+)
 
 
 def encode_event(event: LinkEvent) -> bytes:
@@ -173,6 +185,8 @@ def decode_event(value: bytes) -> LinkEvent:
             return LinkDeleted(**fields)
         if kind == "codes.minted":
             return CodesMinted(**{**fields, "codes": tuple(tuple(minted) for minted in fields["codes"])})
+        if kind == "recipient.erased":
+            return RecipientErased(**fields)
         if kind == "domain.saved":
             return DomainSaved(**{**fields, "domain": DomainDocument.from_json(fields["domain"])})
         if kind == "domain.deleted":

@@ -80,3 +80,16 @@ ALTER TABLE removed_clicks ADD COLUMN IF NOT EXISTS reason LowCardinality(String
 
 -- A person is looked for by recipient alone, which is not what codes are ordered by.
 ALTER TABLE codes ADD INDEX IF NOT EXISTS recipient recipient TYPE bloom_filter GRANULARITY 1;
+
+-- Where clicks were deleted while reports have not been told yet. What stays here for minutes was left by the dead.
+CREATE TABLE IF NOT EXISTS removal_windows
+(
+    removed_at DateTime64(3, 'UTC'),
+    tenant LowCardinality(String),
+    link Nullable(UInt64),
+    start DateTime64(3, 'UTC'),
+    end DateTime64(3, 'UTC')
+)
+ENGINE = MergeTree
+ORDER BY removed_at
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;

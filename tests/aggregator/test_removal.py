@@ -1,15 +1,16 @@
 """Erasure and retention: what is to go is gone, the rest is untouched, and the ledger balances after each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from aggregator.contract import Balance, balance
 from aggregator.erasure import purge_deleted_rows, sweep_erasures
-from aggregator.retention import expire_clicks
-from ingest.contract import Catalogue, Warehouse
+from aggregator.retention import Cutoff, cutoffs, expire_clicks
+from ingest.contract import Catalogue, TenantDocument, Warehouse
 from tests.fixtures.clicks import insert_clicks
 
 NOW = datetime(2025, 6, 15, 12, 7, tzinfo=UTC)
@@ -19,6 +20,10 @@ NOW_MS = int(NOW.timestamp() * 1000)
 def clicks(count: int, *, first_seq: int = 1, at: datetime = NOW, **fields: object) -> list[dict[str, Any]]:
     ts = int(at.timestamp() * 1000)
     return [{"ts": ts, "seq": first_seq + number, **fields} for number in range(count)]
+
+
+def expire(warehouse: Warehouse, days: int, tenants: Sequence[TenantDocument] = ()) -> int:
+    return expire_clicks(warehouse, list(cutoffs({tenant.id: tenant for tenant in tenants}, days, NOW)))
 
 
 def left(warehouse: Warehouse) -> list[tuple[int, int]]:
@@ -100,28 +105,57 @@ def test_clicks_older_than_retention_expire_in_whole_days(warehouse: Warehouse) 
     ]
     for seq, at in enumerate(ages):
         insert_clicks(warehouse, clicks(1, first_seq=seq, at=at), str(seq))
-    assert expire_clicks(warehouse, 30, NOW) > 0
+    assert expire(warehouse, 30) > 0
     kept = warehouse.query("SELECT seq FROM clicks ORDER BY seq")
     assert kept == [(3,), (4,)]
     assert balance(warehouse) == Balance(rows=2, in_rollup=2, stored=5, removed=3)
-    assert expire_clicks(warehouse, 30, NOW) == 0
+    assert expire(warehouse, 30) == 0
 
 
 def test_nothing_expires_before_its_time(warehouse: Warehouse) -> None:
     insert_clicks(warehouse, clicks(3, at=NOW - timedelta(days=399)), "a")
-    assert expire_clicks(warehouse, 400, NOW) == 0
+    assert expire(warehouse, 400) == 0
     assert balance(warehouse) == Balance(rows=3, in_rollup=3, stored=3, removed=0)
 
 
-def test_a_batch_repeated_after_its_month_was_dropped_is_dropped_again(warehouse: Warehouse) -> None:
+def test_a_batch_repeated_after_it_expired_adds_nothing(warehouse: Warehouse) -> None:
     old, kept = clicks(4, at=NOW - timedelta(days=90)), clicks(2, first_seq=5)
     insert_clicks(warehouse, old, "old")
     insert_clicks(warehouse, kept, "kept")
-    expire_clicks(warehouse, 30, NOW)
-    insert_clicks(warehouse, old, "old")
-    insert_clicks(warehouse, kept, "kept")
-    expire_clicks(warehouse, 30, NOW)
-    assert balance(warehouse) == Balance(rows=2, in_rollup=2, stored=6, removed=4)
+    expire(warehouse, 30)
+    for _ in range(2):
+        insert_clicks(warehouse, old, "old")
+        insert_clicks(warehouse, kept, "kept")
+        assert balance(warehouse) == Balance(rows=2, in_rollup=2, stored=6, removed=4)
+        purge_deleted_rows(warehouse)
+        warehouse.command("OPTIMIZE TABLE clicks FINAL")
+
+
+def test_each_tenant_s_clicks_expire_in_its_own_time(warehouse: Warehouse) -> None:
+    ages = [("a", 6), ("a", 8), ("b", 29), ("b", 31), ("c", 31), ("c", 300)]
+    for seq, (tenant, days) in enumerate(ages):
+        at = NOW - timedelta(days=days)
+        insert_clicks(warehouse, clicks(1, first_seq=seq, at=at, tenant=tenant), f"{seq}")
+    kept_days = {"a": 7, "b": None, "c": 200}
+    tenants = [TenantDocument(tenant, retention_days=days) for tenant, days in kept_days.items()]
+    assert expire(warehouse, 30, tenants) == 3
+    assert warehouse.query("SELECT tenant, seq FROM clicks ORDER BY seq") == [("a", 0), ("b", 2), ("c", 4)]
+    assert balance(warehouse).is_balanced
+    assert warehouse.query("SELECT reason, count() FROM removed_clicks GROUP BY reason") == [("expired", 3)]
+
+
+def test_a_day_is_kept_whole_in_the_night_in_which_the_clocks_change() -> None:
+    midnight_ms = int(datetime(2025, 3, 30, tzinfo=UTC).timestamp() * 1000)
+    berlin = ZoneInfo("Europe/Berlin")
+    for hour in range(48):  # of 30 and 31 March: at 01:00 UTC on the 30th the clocks go forward
+        now = datetime(2025, 3, 30, tzinfo=UTC) + timedelta(hours=hour)
+        (cutoff,) = cutoffs({}, 1, now.astimezone(berlin))
+        assert cutoff == Cutoff(midnight_ms + (hour // 24 - 1) * 86_400_000, (), others=True)
+
+
+def test_29_february_is_a_day_like_any_other() -> None:
+    (cutoff,) = cutoffs({}, 365, datetime(2025, 2, 28, 12, tzinfo=UTC))
+    assert cutoff.cutoff_ms == int(datetime(2024, 2, 29, tzinfo=UTC).timestamp() * 1000)
 
 
 def test_a_lost_rollup_row_shows_in_the_balance(warehouse: Warehouse) -> None:

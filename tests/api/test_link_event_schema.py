@@ -14,13 +14,14 @@ from ingest.contract import (
     LinkDocument,
     LinkSaved,
     LinkWithdrawn,
+    RecipientErased,
 )
 
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).parents[2] / "docs" / "links.v1.schema.json").read_text())
 
 
 def test_every_event_has_its_fields_and_no_others() -> None:
-    events = (LinkSaved, LinkDeleted, LinkWithdrawn, CodesMinted, DomainSaved, DomainDeleted)
+    events = (LinkSaved, LinkDeleted, LinkWithdrawn, CodesMinted, RecipientErased, DomainSaved, DomainDeleted)
     assert SCHEMA["oneOf"] == [{"$ref": f"#/$defs/{event.__name__}"} for event in events]
     for kind in (*events, LinkDocument, DomainDocument):
         definition = SCHEMA["$defs"][kind.__name__]

@@ -4,7 +4,7 @@ from ingest.apply import CodeTakenError, DomainTakenError, LinkEventApplier, edg
 from ingest.catalogue import Catalogue
 from ingest.click_changes import mark_dirty
 from ingest.deduplication import verify_deduplication
-from ingest.erasure import erase_link
+from ingest.erasure import ON_ITS_WAY, count_named, erase_link, erase_named
 from ingest.explain import Explainer, Explanation, Request
 from ingest.link_events import (
     CodesMinted,
@@ -17,10 +17,12 @@ from ingest.link_events import (
     LinkSaved,
     LinkWithdrawn,
     PageText,
+    RecipientErased,
 )
 from ingest.link_listing import CursorError, LinkListing, Sort, Status
 from ingest.outbox import MAX_EVENT_BYTES, Outbox
 from ingest.outbox_spool import OutboxUnavailableError
+from ingest.removal import finish_removals, remove_clicks
 from ingest.rows import CLICK_COLUMNS
 from ingest.runner import run
 from ingest.tenants import (
@@ -39,6 +41,7 @@ __all__ = [
     "CLICK_COLUMNS",
     "DEFAULT_TENANT",
     "MAX_EVENT_BYTES",
+    "ON_ITS_WAY",
     "AddressPrivacy",
     "Catalogue",
     "CodeTakenError",
@@ -61,6 +64,7 @@ __all__ = [
     "Outbox",
     "OutboxUnavailableError",
     "PageText",
+    "RecipientErased",
     "RecipientPrivacy",
     "Request",
     "Role",
@@ -71,11 +75,15 @@ __all__ = [
     "Warehouse",
     "WarehouseError",
     "WarehouseUnavailableError",
+    "count_named",
     "edge_link",
     "erase_link",
+    "erase_named",
+    "finish_removals",
     "mark_dirty",
     "open_warehouse",
     "read_tenants",
+    "remove_clicks",
     "run",
     "save_tenant",
     "verify_deduplication",

@@ -12,6 +12,7 @@ from edge.request import CodeRequest
 from edge.routing import Decision
 
 _PERSONAL: Final = (b"false", b"true")
+_NO_LINK_FIELDS: Final = orjson.dumps({"link": 0, "tenant": ""})[1:-1]
 
 
 def header_fields(host: str, headers: Mapping[str, str]) -> bytes:
@@ -41,15 +42,18 @@ class ClickEncoder:
         )
 
     def encode(
-        self, seq: int, ts_ms: int, request: CodeRequest, known: KnownLink, decision: Decision
+        self, seq: int, ts_ms: int, request: CodeRequest, known: KnownLink | None, decision: Decision
     ) -> bytes:
-        """One event. What is put between quotes here is plain ASCII by how it was read."""
+        """One event; without a link it is an orphan's.
+
+        What is put between quotes here is plain ASCII by how it was read.
+        """
         return self._template % (
             seq,
             ts_ms,
             request.code,
-            known.click_fields,
-            _PERSONAL[request.code != known.code],
+            _NO_LINK_FIELDS if known is None else known.click_fields,
+            _PERSONAL[known is not None and request.code != known.code],
             request.method,
             decision.route.encode(),
             decision.outcome.encode(),

@@ -28,6 +28,7 @@ class Counters:
     answers: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
     clicks_spooled: int = 0
     clicks_dropped: int = 0
+    orphans_unrecorded: int = 0
     spool_bytes: int = 0
     code_lookups: int = 0
     link_lookups: int = 0

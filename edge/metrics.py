@@ -27,11 +27,18 @@ class EdgeMetrics:
         self._answers = {outcome: requests.labels(outcome) for outcome in OUTCOMES}
         self._totals = {
             "clicks_spooled": Counter(
-                "smartlinks_edge_clicks_spooled", "Clicks written to the spool.", registry=registry
+                "smartlinks_edge_clicks_spooled",
+                "Clicks written to the spool, orphans among them.",
+                registry=registry,
             ),
             "clicks_dropped": Counter(
                 "smartlinks_edge_clicks_dropped",
                 "Clicks answered that could not be spooled (disk full or read-only): they are lost.",
+                registry=registry,
+            ),
+            "orphans_unrecorded": Counter(
+                "smartlinks_edge_orphans_unrecorded",
+                "Misses that were answered and not recorded as clicks: beyond what is recorded a second.",
                 registry=registry,
             ),
             "spool_bytes": Counter("smartlinks_edge_spool_bytes", "Bytes spooled.", registry=registry),

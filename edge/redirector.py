@@ -12,6 +12,7 @@ from edge.counters import Counters
 from edge.domains import Domains
 from edge.known_link import KnownLink
 from edge.misses import Misses
+from edge.orphans import OrphanAllowance
 from edge.redis_address import RedisAddress
 from edge.request import CodeRequest
 from edge.resolver import Resolver
@@ -29,8 +30,8 @@ class Redirector:
     What is decided in one loop tick is spooled by one write, before any of its answers is sent. A click that
     can't be spooled is counted, and its request answered all the same. `clock_ms` is Unix time in ms.
 
-    Answers to misses of an address that keeps missing are held (`edge/misses.py`), at most `MAX_HELD` at a
-    time; what comes beyond that is told to come later (429).
+    Misses are spooled as orphans (`edge/orphans.py`). Answers to those of an address that keeps missing are
+    held (`edge/misses.py`), at most `MAX_HELD` at a time; what comes beyond that is told to come later (429).
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Redirector:
         self._settled: list[tuple[CodeRequest, KnownLink | Decision]] = []
         self._is_spooling = True
         self._misses = Misses()
+        self._orphans = OrphanAllowance()
         self._held: dict[CodeRequest, asyncio.TimerHandle] = {}
 
     def ask(self, request: CodeRequest) -> None:
@@ -83,10 +85,11 @@ class Redirector:
             if request.transport is None:
                 continue
             if isinstance(found, Decision) or request.suffix != found.suffix:
-                refusal = self._refuse(request, found if isinstance(found, Decision) else NOT_FOUND)
-                if refusal is None:
+                refusal = found if isinstance(found, Decision) else NOT_FOUND
+                answer = self._miss(request, now_ms, clicks) if refusal is NOT_FOUND else refusal
+                if answer is None:
                     continue
-                decision = refusal
+                decision = answer
             else:
                 if missing and request.address in missing:
                     self._misses.hit(request.address)
@@ -113,11 +116,20 @@ class Redirector:
             timer.cancel()
             self._answer_held(request)
 
-    def _refuse(self, request: CodeRequest, refusal: Decision) -> Decision | None:
-        """What to answer now to a request without a link; None where the answer is held."""
-        if refusal is not NOT_FOUND:
-            return refusal
-        delay_s = self._misses.miss(request.address, self._loop.time())
+    def _miss(self, request: CodeRequest, now_ms: int, clicks: list[bytes]) -> Decision | None:
+        """Note a miss, add its orphan to `clicks`; what to answer now, None where the answer is held."""
+        now_s = self._loop.time()
+        delay_s = self._misses.miss(request.address, now_s)
+        if request.headers.domain is not None:  # else no code was looked for
+            if delay_s == 0 and self._orphans.take(now_s):
+                event = self._encode(self._spool.take_seq(), now_ms, request, None, NOT_FOUND)
+                clicks.append(frame(event))
+            else:
+                self._counters.orphans_unrecorded += 1
+        return self._answer_to_miss(request, delay_s)
+
+    def _answer_to_miss(self, request: CodeRequest, delay_s: float) -> Decision | None:
+        """What to answer now; None where the answer is held."""
         if delay_s == 0 or self._answers.close:
             return self._domains.refusal(request.headers.domain)
         if len(self._held) >= MAX_HELD:

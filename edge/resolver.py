@@ -9,7 +9,8 @@ What is promised:
   being served, stale as it may be: a recipient who lands beats one who does not. Then, before the first
   look-up, all of it is forgotten.
 - A code that Redis does not have, or whose link has no destination, is never cached. Both take two round
-  trips, so that time does not tell which it was; so does a wrong suffix, whatever is cached.
+  trips, so that time does not tell which it was; so does a wrong suffix, whatever is cached, and the second
+  one asks for nothing either, once the link is known.
 - A Redis without the key `links` was emptied, and has not been filled again yet: it is asked as before, but
   what it does not have is refused, not missing, and what was cached goes on being served until it is whole.
 - A request waits at most `DEADLINE_S`. A look-up whose connection is lost is asked once again.
@@ -44,7 +45,7 @@ CODES_A_GENERATION: Final = 50_000
 LINKS_A_GENERATION: Final = 4_096
 
 NO_LINK: Final = 0
-"""A number that no link has: what is asked for where a code has none."""
+"""A number that no link has: what is asked for where a code has none, or its link is known already."""
 
 _LINK_PREFIX: Final = b"link:"
 _TRACKED_PREFIXES: Final = (_LINK_PREFIX, LAYOUT_KEY, DOMAINS_KEY)
@@ -237,7 +238,7 @@ class Resolver:
         if known is not None and known.suffix == first.suffix:
             self._resolve(field, known)
         else:
-            self._ask_link(number, field)
+            self._ask_link(number if known is None else NO_LINK, field)
 
     def _ask_link(self, number: int, field: bytes) -> None:
         fields = self._waiting_for_link.get(number)
@@ -256,8 +257,9 @@ class Resolver:
         known = read_link(number, reply)
         if known is not None:
             self._links.put(number, known)
+        refusal = NOT_FOUND if self._state.is_whole else UNAVAILABLE
         for field in self._waiting_for_link.pop(number, ()):
-            self._resolve(field, known or (NOT_FOUND if self._state.is_whole else UNAVAILABLE))
+            self._resolve(field, known or self.find(field) or refusal)
 
     def _resolve(self, field: bytes, found: KnownLink | Decision) -> None:
         first = self._lookups.pop(field, None)

@@ -27,15 +27,15 @@ class Decision(NamedTuple):
     """
 
     route: Route
-    outcome: Outcome | Literal["not_found", "too_many_misses", "unavailable"]
+    outcome: Outcome | Literal["too_many_misses", "unavailable"]
     destination: bytes
     page: bytes = b""
 
 
 GONE: Final = Decision("expired", "gone", b"")
-NOT_FOUND: Final = Decision("default", "not_found", b"")
-TOO_MANY_MISSES: Final = Decision("default", "too_many_misses", b"")
-UNAVAILABLE: Final = Decision("default", "unavailable", b"")
+NOT_FOUND: Final = Decision("none", "not_found", b"")
+TOO_MANY_MISSES: Final = Decision("none", "too_many_misses", b"")
+UNAVAILABLE: Final = Decision("none", "unavailable", b"")
 
 
 def platform_of(user_agent: str, platform_hint: str) -> Platform | None:

@@ -74,9 +74,9 @@ _CHOICES: Final[tuple[tuple[str, frozenset[str]], ...]] = (
     ("route", frozenset(get_args(Route))),
     ("outcome", frozenset(get_args(Outcome))),
 )
-_BOUNDS: Final = (("source", MAX_ID), ("seq", MAX_ID), ("link", MAX_ID), ("ts", MAX_TS_MS))
-_NAMES: Final = ("host", "code", "tenant")
-_TEXTS: Final = (*_NAMES, "ip", "ua", "referer", "language")
+_BOUNDS: Final = (("source", 1, MAX_ID), ("seq", 1, MAX_ID), ("link", 0, MAX_ID), ("ts", 1, MAX_TS_MS))
+_NAMES: Final = ("host", "code")
+_TEXTS: Final = (*_NAMES, "tenant", "ip", "ua", "referer", "language")
 
 
 def decode(value: bytes) -> Click:
@@ -101,12 +101,18 @@ def decode(value: bytes) -> Click:
 
 
 def _check_values(event: Mapping[str, Any]) -> None:
-    for name, highest in _BOUNDS:
-        if not 0 < event[name] <= highest:
-            raise UndecodableError("wrong_value", f"{name} is {event[name]}, not within 1 to {highest}")
+    for name, lowest, highest in _BOUNDS:
+        if not lowest <= event[name] <= highest:
+            raise UndecodableError(
+                "wrong_value", f"{name} is {event[name]}, not within {lowest} to {highest}"
+            )
     for name, choices in _CHOICES:
         if event[name] not in choices:
             raise UndecodableError("wrong_value", f"{name} is {_shown(event[name])}")
+    is_orphan = event["outcome"] == "not_found"
+    signs = (event["link"] == 0, event["tenant"] == "", event["route"] == "none")
+    if any(sign != is_orphan for sign in signs) or (is_orphan and event["personal"]):
+        raise UndecodableError("wrong_value", "an orphan, and no other click, has no link, tenant and route")
 
 
 def _check_texts(event: Mapping[str, Any]) -> None:

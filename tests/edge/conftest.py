@@ -74,6 +74,14 @@ class Edge:
         logs = sorted(self._spool.glob("*/*.log"))
         return [json.loads(line[9:]) for log in logs for line in log.read_bytes().splitlines()]
 
+    def hits(self) -> list[dict[str, object]]:
+        """The clicks that found a link."""
+        return [click for click in self.clicks() if click["outcome"] != "not_found"]
+
+    def orphans(self) -> list[dict[str, object]]:
+        """The clicks that did not."""
+        return [click for click in self.clicks() if click["outcome"] == "not_found"]
+
 
 class Reply:
     """One HTTP reply as it came: `raw` is all of it."""

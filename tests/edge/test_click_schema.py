@@ -11,7 +11,7 @@ from edge.clicks import SIGNAL_HEADERS, Outcome, Route
 from edge.known_link import KnownLink
 from edge.links import EdgeLink
 from edge.request import RequestHeaders
-from edge.routing import Decision
+from edge.routing import NOT_FOUND, Decision
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "clicks.v1.schema.json").read_text())
 TYPES = {"integer": int, "string": str, "boolean": bool, "object": dict}
@@ -35,12 +35,14 @@ class Request:
     def answer(self, decision: Decision) -> None: ...
 
 
-def click(**headers: str) -> dict[str, object]:
+def click(*, is_orphan: bool = False, **headers: str) -> dict[str, object]:
     link = EdgeLink(7, 'ten"ant', "own12345", "", b"https://example.com/")
     known = KnownLink(link, b"", b"own12345", link_fields(link), None)
-    decision = Decision("ios", "redirected", b"https://example.com/")
+    decision = NOT_FOUND if is_orphan else Decision("ios", "redirected", b"https://example.com/")
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    event = ClickEncoder(5).encode(9, 1_700_000_000_000, Request(named), known, decision)
+    event = ClickEncoder(5).encode(
+        9, 1_700_000_000_000, Request(named), None if is_orphan else known, decision
+    )
     read: dict[str, object] = json.loads(event)
     return read
 
@@ -64,9 +66,10 @@ def test_an_event_has_the_schemas_fields_and_types() -> None:
     event = click(
         user_agent="ua", referer="r", accept_language="de", sec_fetch_mode="navigate", cookie="secret"
     )
-    assert sorted(event) == sorted(SCHEMA["properties"])
-    for name, value in event.items():
-        assert type(value) is TYPES[SCHEMA["properties"][name]["type"]], name
+    for each in (event, click(is_orphan=True)):
+        assert sorted(each) == sorted(SCHEMA["properties"])
+        for name, value in each.items():
+            assert type(value) is TYPES[SCHEMA["properties"][name]["type"]], name
     assert event["tenant"] == 'ten"ant'
     assert event["signals"] == {"sec-fetch-mode": "navigate"}
 

@@ -79,7 +79,7 @@ async def test_the_same_code_on_two_domains_leads_to_two_links(edge: Edge) -> No
     assert (await ask(edge, "/Spring26")).status == 404
     assert (await ask(edge, "/Spring26", "OTHER.example.com:8443")).location == "https://example.com/3"
     assert (await ask(edge, "/Spring26", "other.example.com")).status == 404
-    assert [click["host"] for click in edge.clicks()] == [
+    assert [click["host"] for click in edge.hits()] == [
         "localhost:8080",
         "localhost:8080",
         DOMAIN,
@@ -148,7 +148,8 @@ async def test_urls_of_the_domain_count_before_its_pages_and_after_the_links_own
     assert (await ask_both_ways(edge, "/nothing")).location == "https://example.com/start"
     assert (await ask_both_ways(edge, "/Spring26")).location == "https://example.com/over"
     assert (await ask_both_ways(edge, "/Summer26")).location == "https://example.com/own"
-    assert {(click["route"], click["outcome"]) for click in edge.clicks()} == {("expired", "redirected")}
+    assert {(click["route"], click["outcome"]) for click in edge.hits()} == {("expired", "redirected")}
+    assert [(click["code"], click["host"]) for click in edge.orphans()] == [("nothing", DOMAIN)] * 2
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ async def test_a_suffix_must_be_asked_for_exactly(edge: Edge) -> None:
     assert (await edge.get("/own12345")).status == 404
     assert (await edge.get("/cisco/own12345")).status == 404
     assert (await edge.get("/cisco/bare1234")).status == 404
-    assert len(edge.clicks()) == 1
+    assert [click["link"] for click in edge.clicks()] == [1, 0, 0, 0]
 
 
 async def test_expiry(redis_server: RedisServer, tmp_path: Path) -> None:
@@ -93,7 +93,9 @@ async def test_expiry(redis_server: RedisServer, tmp_path: Path) -> None:
         ]
 
 
-async def test_every_404_is_the_same_bytes_and_no_click(redis_server: RedisServer, tmp_path: Path) -> None:
+async def test_every_404_is_the_same_bytes_and_an_orphan_if_for_a_code(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
     async with running_edge(redis_server.url, redis_server.url, tmp_path, clock_ms=lambda: 0) as edge:
         await edge.put(1, "live1234")
         await edge.put(2, "disabled")
@@ -116,7 +118,32 @@ async def test_every_404_is_the_same_bytes_and_no_click(redis_server: RedisServe
         assert {reply.raw for reply in replies} == {replies[0].raw}
         assert replies[0].status == 404
         assert b'name="viewport"' in replies[0].body
-        assert edge.clicks() == []
+        assert edge.hits() == []
+        assert [click["code"] for click in edge.orphans()] == ["unknown1", "disabled", "deleted1", "live1234"]
+
+
+async def test_an_orphan_has_all_but_a_link(edge: Edge) -> None:
+    await edge.get("/cisco/unknown1", User_Agent="ua", Referer="https://example.com/")
+    [orphan] = edge.clicks()
+    assert isinstance(orphan.pop("source"), int)
+    assert isinstance(orphan.pop("ts"), int)
+    assert orphan == {
+        "v": 1,
+        "seq": 1,
+        "host": "localhost:8080",
+        "code": "unknown1",
+        "link": 0,
+        "tenant": "",
+        "personal": False,
+        "method": "GET",
+        "route": "none",
+        "outcome": "not_found",
+        "ip": "127.0.0.1",
+        "ua": "ua",
+        "referer": "https://example.com/",
+        "language": "",
+        "signals": {},
+    }
 
 
 async def test_head_is_answered_without_a_body_and_recorded(edge: Edge) -> None:
@@ -124,7 +151,10 @@ async def test_head_is_answered_without_a_body_and_recorded(edge: Edge) -> None:
     reply = await edge.ask("HEAD", "/own12345")
     assert (reply.status, reply.location) == (302, DESTINATION.decode())
     assert (await edge.ask("HEAD", "/unknown1")).status == 404
-    assert [click["method"] for click in edge.clicks()] == ["HEAD"]
+    assert [(click["method"], click["outcome"]) for click in edge.clicks()] == [
+        ("HEAD", "redirected"),
+        ("HEAD", "not_found"),
+    ]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edge import redirector
+from edge import orphans, redirector
 from edge.links import EdgeLink
 from edge.misses import MAX_DELAY_S, OF_ADDRESS, OF_NETWORK, STEP_S, Misses
-from tests.edge.conftest import DESTINATION, Edge, Reply, running_edge, until
+from edge.orphans import A_SECOND, AT_ONCE, OrphanAllowance
+from tests.edge.conftest import DESTINATION, Edge, Reply, running_edge
 from tests.edge.test_redis_faults import behind_proxy
 from tests.fixtures.redis import RedisServer
 
@@ -88,7 +89,34 @@ async def test_a_scanner_is_slowed_and_a_person_behind_the_same_address_is_not(e
     replies = await asyncio.gather(*scanning)
     assert {reply.status for reply in replies} == {404}
     assert loop.time() - begun >= 9 * STEP_S
-    assert len(edge.clicks()) == 1
+    assert len(edge.hits()) == 1
+    assert len(edge.orphans()) <= OF_ADDRESS.free + 1, (
+        "but for the one that the hit made up for, none while slowed"
+    )
+
+
+def test_orphans_are_bounded_at_once_and_a_second() -> None:
+    allowance = OrphanAllowance()
+    assert sum(allowance.take(1_000.0) for _ in range(10 * AT_ONCE)) == AT_ONCE
+    assert sum(allowance.take(1_000.5) for _ in range(AT_ONCE)) == A_SECOND / 2
+    assert sum(allowance.take(1_060.0) for _ in range(10 * AT_ONCE)) == AT_ONCE
+
+
+async def test_a_scan_from_many_networks_leaves_few_orphans_and_a_count(
+    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orphans, "A_SECOND", 0)
+    trusted = {"trusted_proxies": "127.0.0.0/8"}
+    scanned = AT_ONCE + 50
+    async with running_edge(redis_server.url, redis_server.url, tmp_path, **trusted) as edge:
+        lines = "GET /scan{:04} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 198.{}.100.1\r\n\r\n"
+        requests = "".join(lines.format(number, number) for number in range(scanned))
+        replies = await edge.send(requests.encode(), replies=scanned)
+        assert {reply.status for reply in replies} == {404}
+        assert [click["seq"] for click in edge.orphans()] == [*range(1, AT_ONCE + 1)]
+        await edge.put(1, "own12345")
+        assert (await edge.get("/own12345")).status == 302
+        assert [click["seq"] for click in edge.hits()] == [AT_ONCE + 1], "what is not recorded has no number"
 
 
 async def test_the_address_is_the_clients(redis_server: RedisServer, tmp_path: Path) -> None:
@@ -169,13 +197,14 @@ async def test_misses_can_not_be_told_apart_by_time(
 ) -> None:
     """Medians of 200 each in turns, over TCP to Redis: within a tenth of each other.
 
-    A wrong suffix costs as many round trips, and 7 µs more for reading the link: see docs/reliability.md.
+    A wrong suffix among them, once its link is known: each writes an orphan and asks Redis twice.
     """
     monkeypatch.setattr(Misses, "miss", lambda *_: 0.0)
+    monkeypatch.setattr(orphans, "AT_ONCE", 10_000)
     async with running_edge(redis_server.tcp_url, redis_server.url, tmp_path) as edge:
         await put_misses(edge)
         assert (await edge.get("/live1234")).status == 302
-        took_s: dict[str, list[float]] = {path: [] for path in MISSES[:3]}
+        took_s: dict[str, list[float]] = {path: [] for path in MISSES}
         reader, writer = await edge.connect()
         for _ in range(200):
             for path, times in took_s.items():
@@ -184,6 +213,6 @@ async def test_misses_can_not_be_told_apart_by_time(
                 assert (await Reply.read(reader)).status == 404
                 times.append(time.perf_counter() - begun)
         writer.close()
-        await until(lambda: edge.clicks() != [])
+        assert len(edge.orphans()) == 200 * len(MISSES)
         medians = {path: statistics.median(times) for path, times in took_s.items()}
         assert max(medians.values()) <= min(medians.values()) * 1.1, medians

@@ -84,7 +84,7 @@ async def test_it_is_answered_as_if_the_branded_url_had_been_asked(edge: Edge) -
 async def test_anything_odd_is_a_404(edge: Edge, query: str) -> None:
     await edge.put(1, "Spring26")
     reply = await edge.get(PATH + query)
-    assert (reply.status, edge.clicks()) == (404, [])
+    assert (reply.status, edge.hits()) == (404, [])
 
 
 async def test_a_code_by_its_name_is_never_asked_for(edge: Edge) -> None:

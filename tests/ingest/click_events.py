@@ -1,6 +1,6 @@
 """Click events as the edge writes them, and as ingest knows them."""
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -35,6 +35,9 @@ def click_event(**fields: Any) -> dict[str, Any]:
         "signals": {},
         **fields,
     }
+
+
+ORPHAN: Final = {"link": 0, "tenant": "", "route": "none", "outcome": "not_found"}
 
 
 def click_json(**fields: Any) -> bytes:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge.contract import SIGNAL_HEADERS
 from ingest.decode import DEAD_REASONS, Click, UndecodableError, decode
-from tests.ingest.click_events import click_event, click_json
+from tests.ingest.click_events import ORPHAN, click_event, click_json
 
 
 def reason_of(value: bytes) -> str:
@@ -42,6 +42,11 @@ def test_a_good_event_comes_through_field_by_field() -> None:
         language="en-US",
         signals=signals,
     )
+
+
+def test_an_orphan_comes_through() -> None:
+    orphan = decode(click_json(**ORPHAN))
+    assert (orphan.link, orphan.tenant, orphan.route, orphan.outcome) == (0, "", "none", "not_found")
 
 
 def test_a_field_that_a_newer_edge_adds_is_passed_over() -> None:
@@ -87,6 +92,11 @@ def test_every_field_must_be_there_and_of_its_type(name: str) -> None:
         ({"route": "windows"}, "wrong_value"),
         ({"outcome": "missed"}, "wrong_value"),
         ({"tenant": ""}, "wrong_value"),
+        ({"link": 0}, "wrong_value"),
+        ({"route": "none"}, "wrong_value"),
+        ({"outcome": "not_found"}, "wrong_value"),
+        ({**ORPHAN, "tenant": "main"}, "wrong_value"),
+        ({**ORPHAN, "personal": True}, "wrong_value"),
         ({"ua": "x" * 2049}, "wrong_value"),
     ],
 )

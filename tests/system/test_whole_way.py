@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.fixtures.system import System, wait_until
+from tests.fixtures.system import System, stored_clicks, wait_until
 
 IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 "
@@ -118,6 +118,8 @@ def test_a_click_lands_is_judged_counted_kept_and_erased(new_system: Callable[..
         assert {row["recipient"]: row["clicks"] for row in who}["+41790000001"] == 2
 
     assert system.stop() == 0
+    orphans = "SELECT code, link, tenant, route, verdict FROM clicks WHERE outcome = 'not_found'"
+    assert stored_clicks(system.data_dir, orphans) == [["Spring26", 0, "", "none", "human"]] * 2
     system.start()
     with system.api as api:
         assert totals_when(api, link["id"], 9)["totals"]["total_clicks"] == 9

@@ -5,6 +5,7 @@ certificates of its own and knows none of this machine's; where those are needed
 fail after a minute of tries, hence `NODE_USE_SYSTEM_CA`.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -38,9 +39,19 @@ def is_installed(project: Path) -> bool:
 
 
 def install(project: Path, what: str, environment: Path, *, timeout_s: float = TIMEOUT_S) -> None:
-    """`npm ci` in `project`, unless it is installed. `what` names the files for people."""
+    """`npm ci` in `project`, unless it is installed. `what` names the files for people.
+
+    Whoever comes while another installs waits for it. Raises `InstallError`.
+    """
     if is_installed(project):
         return
+    with (project / "package.json").open("rb") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not is_installed(project):
+            _install(project, what, environment, timeout_s)
+
+
+def _install(project: Path, what: str, environment: Path, timeout_s: float) -> None:
     command = [*_npm(environment), "ci", *_OPTIONS]
     progress = Progress(f"Fetching {what}")
     with subprocess.Popen(

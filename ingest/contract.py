@@ -25,6 +25,7 @@ from ingest.outbox_spool import OutboxUnavailableError
 from ingest.removal import finish_removals, remove_clicks
 from ingest.rows import CLICK_COLUMNS
 from ingest.runner import run
+from ingest.spool_totals import read_last_seqs
 from ingest.tenants import (
     DEFAULT_TENANT,
     AddressPrivacy,
@@ -82,6 +83,7 @@ __all__ = [
     "finish_removals",
     "mark_dirty",
     "open_warehouse",
+    "read_last_seqs",
     "read_tenants",
     "remove_clicks",
     "run",

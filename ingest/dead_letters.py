@@ -63,15 +63,18 @@ class DeadLetters:
 
 
 def _writer_of(partition: str, value: bytes) -> tuple[int, int]:
-    """Source and number there, as far as the event tells; a spool's partition is named by its source."""
-    source = int(partition) if SOURCE_NAME.match(partition) else 0
+    """Source and number there, as far as can be told; a spool's partition is named by its source."""
+    spool = int(partition) if SOURCE_NAME.match(partition) else 0
     try:
         event = orjson.loads(value)
     except orjson.JSONDecodeError:
-        return source, 0
+        return spool, 0
     if not isinstance(event, dict):
-        return source, 0
-    return _id(event.get("source")) or source, _id(event.get("seq"))
+        return spool, 0
+    source = _id(event.get("source"))
+    if spool not in {0, source}:
+        return spool, 0  # it lies about its source, so its number means nothing either
+    return source, _id(event.get("seq")) if source else 0
 
 
 def _id(value: object) -> int:

@@ -35,7 +35,7 @@ class Ingest:
         self.registry = CollectorRegistry()
         self.source = open_source(None, data_dir / "spool" / "clicks")
         metrics = IngestMetrics(
-            self.registry, lag_bytes=self.source.lag_bytes, cache_uses=enrichment.cache_uses
+            self.registry, lag=self.source.lag, lag_unit=self.source.unit, cache_uses=enrichment.cache_uses
         )
         self.runner = Runner(
             self.source, warehouse, enrichment, DeadLetters(warehouse), metrics, max_rows=max_rows
@@ -174,7 +174,7 @@ async def test_what_is_no_click_is_kept_and_counted_and_holds_nothing_up(
     assert letters == [
         (partition, writer.source, 0, "unknown_version", b"{}".hex().upper(), 1),
         (partition, writer.source, 0, "not_json", "FF", 1),
-        (partition, 7, 1, "wrong_value", click_json(method="PUT").hex().upper(), 1),
+        (partition, writer.source, 0, "wrong_value", click_json(method="PUT").hex().upper(), 1),
         (partition, writer.source, 0, "not_an_object", b"[]".hex().upper(), 1),
     ]
     assert warehouse.query("SELECT partition, reason, records FROM passed_over_records") == [

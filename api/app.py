@@ -71,7 +71,6 @@ def build_app(
         links=link_service,
         recipients=Recipients(
             links=link_service,
-            link_store=link_store,
             catalogue=catalogue,
             outbox=outbox,
             clock=clock,

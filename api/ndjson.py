@@ -1,5 +1,8 @@
 """NDJSON in, NDJSON out: a line for a line, in order, in constant memory.
 
+A chunk of lines is read while the one before it is being answered: `CHUNKS_IN_FLIGHT` at once, and no more is
+taken from the client until the first of them is done.
+
 Many clients send all of a request before they read any of the answer. Their answer must not wait for them,
 nor they for it: what they don't read yet is kept on disk (`DiskBuffer`), never in memory.
 """
@@ -7,9 +10,10 @@ nor they for it: what they don't read yet is kept on disk (`DiskBuffer`), never 
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -17,11 +21,13 @@ from starlette.types import Receive, Scope, Send
 
 NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 MAX_LINE_BYTES: Final = 64 * 1024
-LINES_A_CHUNK: Final = 5000
+LINES_A_CHUNK: Final = 8000
 MAX_CHUNK_BYTES: Final = 4 * 1024 * 1024
+CHUNKS_IN_FLIGHT: Final = 2
+MAX_WAIT_S: Final = 0.2
 _READ_BYTES = 256 * 1024
 
-Answer = Callable[[Sequence["Line"]], Awaitable[bytes]]
+Answer = Callable[[Sequence["Line"]], Coroutine[Any, Any, bytes]]
 """Answers a chunk of lines with as many lines, each with its newline. Must not raise."""
 
 
@@ -33,43 +39,74 @@ class Line:
     value: bytes | None
 
 
-async def read_lines(body: AsyncIterator[bytes]) -> AsyncIterator[Line]:
-    """The lines of a body, blank ones left out. Holds one line of at most `MAX_LINE_BYTES` at a time."""
-    number = 0
-    rest = b""
-    too_long = False
-    async for chunk in body:
-        *whole, tail = chunk.split(b"\n")
-        for piece in whole:
-            number += 1
-            line = Line(number, None) if too_long else _line(number, rest + piece)
-            rest, too_long = b"", False
-            if line is not None:
-                yield line
-        too_long = too_long or len(rest) + len(tail) > MAX_LINE_BYTES
-        rest = b"" if too_long else rest + tail
-    if too_long or rest.strip():
-        yield Line(number + 1, None if too_long else rest)
+class LineCutter:
+    """Cuts the pieces of a body into lines. Holds one line of at most `MAX_LINE_BYTES` at a time."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._rest = b""
+        self._is_too_long = False
+
+    def feed(self, piece: bytes) -> list[Line]:
+        """The lines that end in this piece, blank ones left out."""
+        *whole, tail = piece.split(b"\n")
+        lines = []
+        for part in whole:
+            self._number += 1
+            value = None if self._is_too_long else self._rest + part
+            self._rest, self._is_too_long = b"", False
+            if value is None or len(value) > MAX_LINE_BYTES:
+                lines.append(Line(self._number, None))
+            elif value and not value.isspace():
+                lines.append(Line(self._number, value))
+        self._is_too_long = self._is_too_long or len(self._rest) + len(tail) > MAX_LINE_BYTES
+        self._rest = b"" if self._is_too_long else self._rest + tail
+        return lines
+
+    def end(self) -> list[Line]:
+        """The last line, where it had no newline."""
+        last, self._rest = self._rest, b""
+        if self._is_too_long or last.strip():
+            return [Line(self._number + 1, None if self._is_too_long else last)]
+        return []
 
 
-def _line(number: int, value: bytes) -> Line | None:
-    if len(value) > MAX_LINE_BYTES:
-        return Line(number, None)
-    return Line(number, value) if value.strip() else None
+async def cut_chunks(body: AsyncIterator[bytes]) -> AsyncIterator[list[Line]]:
+    """Runs of lines: at most `LINES_A_CHUNK`, and not many more than `MAX_CHUNK_BYTES`.
+
+    No line is held for longer than `MAX_WAIT_S`: a client may wait for its verdict before it sends more.
+    """
+    loop = asyncio.get_running_loop()
+    cutter = LineCutter()
+    waiting: deque[Line] = deque()
+    waiting_bytes = 0
+    due_s = 0.0
+    coming = asyncio.create_task(_next(body))
+    try:
+        while True:
+            await asyncio.wait([coming], timeout=max(0.0, due_s - loop.time()) if waiting else None)
+            is_due = not coming.done()
+            piece = None if is_due else coming.result()
+            if not is_due:
+                if not waiting:
+                    due_s = loop.time() + MAX_WAIT_S
+                waiting.extend(cutter.end() if piece is None else cutter.feed(piece))
+                waiting_bytes += len(piece or b"")
+                if piece is not None:
+                    coming = asyncio.create_task(_next(body))
+            while waiting and (
+                is_due or piece is None or len(waiting) >= LINES_A_CHUNK or waiting_bytes >= MAX_CHUNK_BYTES
+            ):
+                yield [waiting.popleft() for _ in range(min(LINES_A_CHUNK, len(waiting)))]
+                waiting_bytes = 0
+            if piece is None and not is_due:
+                return
+    finally:
+        coming.cancel()
 
 
-async def cut_chunks(lines: AsyncIterator[Line]) -> AsyncIterator[list[Line]]:
-    """Runs of lines: at most `LINES_A_CHUNK`, and not many more than `MAX_CHUNK_BYTES`."""
-    chunk: list[Line] = []
-    size = 0
-    async for line in lines:
-        chunk.append(line)
-        size += len(line.value or b"")
-        if len(chunk) == LINES_A_CHUNK or size >= MAX_CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+async def _next(body: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(body, None)
 
 
 class DiskBuffer:
@@ -116,6 +153,7 @@ class NdjsonResponse(Response):
         del self.headers["content-length"]
         self._request = request
         self._answer = answer
+        self._free_slots = asyncio.Semaphore(CHUNKS_IN_FLIGHT)
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Starlette's own streaming would read the request's body while it watches for a disconnect."""
@@ -133,10 +171,22 @@ class NdjsonResponse(Response):
             buffer.close()
 
     async def _answer_into(self, buffer: DiskBuffer) -> None:
+        in_flight: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue()
+        writing = asyncio.create_task(self._write_into(buffer, in_flight))
         try:
-            async for chunk in cut_chunks(read_lines(self._request.stream())):
-                buffer.write(await self._answer(chunk))
+            async for chunk in cut_chunks(self._request.stream()):
+                await self._free_slots.acquire()
+                in_flight.put_nowait(asyncio.create_task(self._answer(chunk)))
         except ClientDisconnect:
-            pass  # nobody is left to be answered; what was answered is done
+            pass  # nobody is left to be answered; what has begun is done
         finally:
+            in_flight.put_nowait(None)
+            await writing
             buffer.end()
+
+    async def _write_into(
+        self, buffer: DiskBuffer, in_flight: "asyncio.Queue[asyncio.Task[bytes] | None]"
+    ) -> None:
+        while answering := await in_flight.get():
+            buffer.write(await answering)
+            self._free_slots.release()

@@ -1,15 +1,25 @@
 """Minting codes for recipients: the same (link, recipient, reference) always gets its same code."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from api.events import Clock, new_event_id
 from api.links import Links
 from api.models import NewRecipient
 from api.problems import unavailable
-from edge.contract import LinkStore, generate_many
-from ingest.contract import MAX_EVENT_BYTES, Catalogue, CodesMinted, LinkDocument, Outbox
+from edge.contract import LinkStoreUnavailableError, generate_many
+from ingest.contract import (
+    MAX_EVENT_BYTES,
+    Catalogue,
+    CodesMinted,
+    CodeTakenError,
+    LinkDocument,
+    Outbox,
+    WarehouseUnavailableError,
+)
 
 MAX_DRAWS: Final = 8
 _MINTED_OVERHEAD_BYTES = 32  # brackets, quotes, commas and the code itself
@@ -18,14 +28,25 @@ Pair = tuple[str, str]
 """Recipient and reference."""
 
 
+@dataclass(slots=True, eq=False)
+class _LookUp:
+    """A look-up in the catalogue that is under way, and what was minted for its pairs since it began."""
+
+    wanted: dict[Pair, None]
+    minted: dict[Pair, str] = field(default_factory=dict)
+
+
 class Recipients:
-    """Mints codes. One mint a link at a time, so that no pair gets two codes."""
+    """Mints codes, for one link one chunk at a time, so that no pair gets two codes.
+
+    The catalogue is asked before a chunk's turn comes, while the chunk before it is being written. What that
+    one mints meanwhile is told to the look-up: together they know all codes that the link has.
+    """
 
     def __init__(
         self,
         *,
         links: Links,
-        link_store: LinkStore,
         catalogue: Catalogue,
         outbox: Outbox,
         clock: Clock,
@@ -33,52 +54,78 @@ class Recipients:
     ) -> None:
         """`on_minted` is told how many codes were new."""
         self._links = links
-        self._link_store = link_store
         self._catalogue = catalogue
         self._outbox = outbox
         self._clock = clock
         self._on_minted = on_minted
+        self._look_ups: defaultdict[str, set[_LookUp]] = defaultdict(set)
 
     async def mint(
         self, tenant: str, link_id: str, wanted: Sequence[NewRecipient]
     ) -> tuple[LinkDocument, list[str]]:
         """The link, and a code for each recipient in order. Raises a 404 where there is no such link."""
-        pairs = [(one.recipient, one.reference) for one in wanted]
-        async with self._links.hold(link_id):
-            link = await self._links.read(tenant, link_id)
-            codes = await asyncio.to_thread(
-                self._catalogue.codes_for, tenant, link.number, list(dict.fromkeys(pairs))
-            )
-            missing = [pair for pair in dict.fromkeys(pairs) if pair not in codes]
-            fresh = await self._draw(link, len(missing))
-            for chunk in _chunks(missing):
-                minted = tuple((fresh.pop(), *pair) for pair in chunk)
-                await self._outbox.publish(
-                    CodesMinted(new_event_id(), self._clock(), tenant, link.number, link.domain, minted)
-                )
-                self._on_minted(len(minted))
-                codes.update({(recipient, reference): code for code, recipient, reference in minted})
+        return await self.mint_pairs(tenant, link_id, [(one.recipient, one.reference) for one in wanted])
+
+    async def mint_pairs(
+        self, tenant: str, link_id: str, pairs: Sequence[Pair]
+    ) -> tuple[LinkDocument, list[str]]:
+        """As `mint`, for pairs that were checked to be what a `NewRecipient` takes."""
+        number = (await self._links.read(tenant, link_id)).number
+        await self._outbox.settle()
+        look_up = _LookUp(dict.fromkeys(pairs))
+        self._look_ups[link_id].add(look_up)
+        try:
+            stored = await asyncio.to_thread(self._catalogue.codes_for, tenant, number, list(look_up.wanted))
+            async with self._links.hold(link_id):
+                link = await self._links.read(tenant, link_id)
+                missing = [
+                    pair for pair in look_up.wanted if pair not in stored and pair not in look_up.minted
+                ]
+                for chunk in _chunks(missing):
+                    await self._publish(link, chunk)
+                codes = stored | look_up.minted
+        finally:
+            self._look_ups[link_id].discard(look_up)
+            if not self._look_ups[link_id]:
+                del self._look_ups[link_id]
         return link, [codes[pair] for pair in pairs]
 
-    async def _draw(self, link: LinkDocument, count: int) -> list[str]:
-        """Fresh codes that are this link's now; whoever dies here leaves codes that nobody was told of."""
-        tag = await self._link_store.domain_tag(link.domain)
-        drawn: list[str] = []
+    async def _publish(self, link: LinkDocument, pairs: Sequence[Pair]) -> None:
+        """Fresh codes for the pairs. Where another link has one, next to impossible, all are drawn again."""
         for _ in range(MAX_DRAWS):
-            if len(drawn) == count:
-                return drawn
-            candidates = list(set(generate_many(count - len(drawn))) - set(drawn))
-            holders = await self._link_store.claim_codes(tag, candidates, link.number)
-            drawn += [code for code, holder in zip(candidates, holders, strict=True) if holder == link.number]
+            fresh = dict.fromkeys(generate_many(len(pairs)))
+            if len(fresh) < len(pairs):
+                continue
+            minted = tuple((code, *pair) for code, pair in zip(fresh, pairs, strict=True))
+            event = CodesMinted(new_event_id(), self._clock(), link.tenant, link.number, link.domain, minted)
+            try:
+                await self._outbox.publish(event)
+            except CodeTakenError:
+                continue
+            except (LinkStoreUnavailableError, WarehouseUnavailableError, asyncio.CancelledError):
+                self._tell(link.id, event)  # the outbox has it and will apply it
+                raise
+            self._tell(link.id, event)
+            self._on_minted(len(minted))
+            return
         raise unavailable("No free codes were found.")
+
+    def _tell(self, link_id: str, event: CodesMinted) -> None:
+        for look_up in self._look_ups[link_id]:
+            look_up.minted.update(
+                ((recipient, reference), code)
+                for code, recipient, reference in event.codes
+                if (recipient, reference) in look_up.wanted
+            )
 
 
 def _chunks(pairs: Sequence[Pair]) -> Iterator[Sequence[Pair]]:
     """Runs that fit into one event each."""
     start = size = 0
     for at, (recipient, reference) in enumerate(pairs):
-        # Six bytes is the most that JSON spends on a character.
-        bytes_at_most = 6 * (len(recipient) + len(reference)) + _MINTED_OVERHEAD_BYTES
+        # JSON spends two bytes on a quotation mark, six at the most on a character that is not ASCII.
+        bytes_each = 2 if recipient.isascii() and reference.isascii() else 6
+        bytes_at_most = bytes_each * (len(recipient) + len(reference)) + _MINTED_OVERHEAD_BYTES
         if size + bytes_at_most > MAX_EVENT_BYTES:
             yield pairs[start:at]
             start, size = at, 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from api.auth import Tenant
 from api.bodies import parse_json, read_body, require_media_type
 from api.errors import document_problems, problem_of
+from api.fields import MAX_REFERENCE_CHARS
 from api.models import MintedCodes, NewRecipient, NewRecipients
 from api.ndjson import MAX_LINE_BYTES, NDJSON_TYPES, Line, NdjsonResponse
 from api.problems import (
@@ -24,6 +26,7 @@ from api.problems import (
     ProblemError,
     problem_of_body,
 )
+from api.recipients import Pair
 from api.report_models import ClickedRecipient, ClickedRecipientPage
 from api.reports.contract import who_clicked
 from api.routes.links import BODY_PROBLEMS, Cursor, LinkId
@@ -40,6 +43,8 @@ MAX_PAGE: Final = 1000
 
 log = logging.getLogger(__name__)
 
+_PLAIN: Final = re.compile(rf"[!-~]{{1,{MAX_REFERENCE_CHARS}}}\Z")
+_NAMES: Final = frozenset(NewRecipient.model_fields)
 _ONE: Final = TypeAdapter(NewRecipient)
 _MANY: Final = TypeAdapter(NewRecipients)
 _LINE_EXAMPLE: Final = '{"recipient": "+447700900123", "reference": "order-1"}\n'
@@ -75,7 +80,8 @@ async def mint_codes(request: Request, link_id: LinkId, tenant: Tenant, services
         await services.links.read(tenant, link_id)
         return NdjsonResponse(request, _Minting(services, tenant, link_id).answer, media_type)
     wanted = _validate(_MANY, parse_json(await read_body(request))).recipients
-    documents = await _mint(services, tenant, link_id, wanted)
+    pairs = [(one.recipient, one.reference) for one in wanted]
+    documents = await _mint(services, tenant, link_id, pairs)
     return Response(orjson.dumps({"data": documents}), media_type="application/json")
 
 
@@ -106,7 +112,7 @@ class _Minting:
     async def answer(self, lines: Sequence[Line]) -> bytes:
         """A verdict a line. What is down for one chunk is tried again for the next."""
         answers: list[dict[str, Any]] = []
-        wanted: list[NewRecipient] = []
+        wanted: list[Pair] = []
         places: list[int] = []
         for line in lines:
             try:
@@ -128,25 +134,33 @@ class _Minting:
         return b"".join(orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE) for answer in answers)
 
 
-async def _mint(
-    services: Services, tenant: str, link_id: str, wanted: Sequence[NewRecipient]
-) -> list[dict[str, Any]]:
+async def _mint(services: Services, tenant: str, link_id: str, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
     """The `MintedCode` of each, as a dict: building models is for the documents, not for every row."""
-    if not wanted:
+    if not pairs:
         return []
-    link, codes = await services.recipients.mint(tenant, link_id, wanted)
+    link, codes = await services.recipients.mint_pairs(tenant, link_id, pairs)
     prefix = short_url(link.domain, link.suffix, "")
     return [
-        {"recipient": one.recipient, "reference": one.reference, "code": code, "short_url": prefix + code}
-        for one, code in zip(wanted, codes, strict=True)
+        {"recipient": recipient, "reference": reference, "code": code, "short_url": prefix + code}
+        for (recipient, reference), code in zip(pairs, codes, strict=True)
     ]
 
 
-def _read_line(line: Line) -> NewRecipient:
+def _read_line(line: Line) -> Pair:
     if line.value is None:
         raise ProblemError(BODY_TOO_LARGE, f"A line has at most {MAX_LINE_BYTES:,} bytes.")
-    one: NewRecipient = _validate(_ONE, parse_json(line.value, "JSON of this line"))
-    return one
+    value = parse_json(line.value, "JSON of this line")
+    if type(value) is dict and value.keys() <= _NAMES and _is_plain(value.get("recipient")):
+        reference = value.get("reference", "")
+        if reference == "" or _is_plain(reference):
+            return value["recipient"], reference
+    one: NewRecipient = _validate(_ONE, value)
+    return one.recipient, one.reference
+
+
+def _is_plain(text: object) -> bool:
+    """Whether it certainly fits: what most lines are made of is spared the building of a model."""
+    return type(text) is str and _PLAIN.match(text) is not None
 
 
 def _validate(adapter: TypeAdapter[Any], value: object) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.ndjson import Line, cut_chunks, read_lines
+from api.ndjson import Line, cut_chunks
 from tests.api.conftest import DOMAIN, KEY, RunningApi
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -117,8 +117,7 @@ async def test_the_answer_comes_while_the_request_still_goes(api: RunningApi) ->
     first_verdict = asyncio.Event()
 
     async def body() -> AsyncIterator[bytes]:
-        for number in range(5000):
-            yield b'{"recipient": "%d"}\n' % number
+        yield b'{"recipient": "0"}\n'
         await first_verdict.wait()
         yield b'{"recipient": "last"}\n'
 
@@ -186,6 +185,5 @@ async def test_lines_are_the_same_however_the_body_is_cut(piece_bytes: int) -> N
         for at in range(0, len(body), piece_bytes):
             yield body[at : at + piece_bytes]
 
-    lines = [line async for line in read_lines(pieces())]
-    assert lines == [Line(1, b"one"), Line(4, b"two"), Line(5, None), Line(6, b"four")]
-    assert [chunk async for chunk in cut_chunks(read_lines(pieces()))] == [lines]
+    lines = [Line(1, b"one"), Line(4, b"two"), Line(5, None), Line(6, b"four")]
+    assert [chunk async for chunk in cut_chunks(pieces())] == [lines]

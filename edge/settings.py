@@ -76,7 +76,8 @@ class Settings(BaseSettings):
             raise ValueError(f"starts with one of {', '.join(f'{scheme}://' for scheme in schemes)}")
         url = urlsplit(value)
         if url.scheme == "kafka":
-            if not all(_BROKER.match(broker) for broker in url.netloc.split(",")):
+            servers = url.netloc.rpartition("@")[2]  # behind user and password, if any
+            if not all(_BROKER.match(server) for server in servers.split(",")):
                 raise ValueError("is kafka://host:port,host:port")
         elif url.scheme == "unix":
             if url.netloc or not url.path:

@@ -8,9 +8,14 @@ whole or not at all. A planned range was cut right by whoever planned it, and is
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from ingest.decode import Click, DeadReason, UndecodableError, decode
+from ingest.repeats import REPEATED, Repeat, spans_of
 from ingest.sources.source import Fetched, Range, Record
+
+MAX_SPANS: Final = 64
+"""At most so many runs of repeats are left out of one batch, so that its plan fits in Kafka's metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +28,20 @@ class DeadLetter:
     value: bytes
 
 
+Entry = Click | DeadLetter | Repeat
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A range with the clicks in it, all of one month and in order, and the dead letters among them."""
+    """A range with the clicks in it, all of one month and in order, and the dead letters among them.
+
+    `repeats` counts the records that the range leaves out.
+    """
 
     range: Range
     clicks: Sequence[Click]
     dead_letters: Sequence[DeadLetter]
+    repeats: int = 0
 
 
 def decode_records(records: Sequence[Record]) -> list[Click | DeadLetter]:
@@ -37,22 +49,26 @@ def decode_records(records: Sequence[Record]) -> list[Click | DeadLetter]:
     return [_decode_record(record) for record in records]
 
 
-def cut(fetched: Fetched, entries: Sequence[Click | DeadLetter], *, max_rows: int) -> list[Batch]:
+def cut(fetched: Fetched, entries: Sequence[Entry], *, max_rows: int) -> list[Batch]:
     """Batches that together cover the fetched range without gaps, each with at most `max_rows` clicks.
 
-    `entries` are the fetched records decoded. Dead letters and damaged bytes belong to the range around them.
+    `entries` are the fetched records decoded, repeats marked. Dead letters, repeats and damaged bytes belong
+    to the range around them.
     """
     if fetched.start == fetched.end:
         return []
     if fetched.planned:
-        return [_batch(fetched, fetched.start, fetched.end, entries)]
-    batches = []
+        whole = Range(fetched.partition, fetched.start, fetched.end, fetched.left_out)
+        return [_batch(whole, entries)]
+    batches: list[Batch] = []
+    may_repeat = fetched.floors is not None and REPEATED in entries
     start, first = fetched.start, 0
-    for index in _cuts(entries, max_rows):
-        end = fetched.records[index - 1].next_position
-        batches.append(_batch(fetched, start, end, entries[first:index]))
+    for index in (*_cuts(entries, max_rows), len(entries)):
+        end = fetched.end if index == len(entries) else fetched.records[index - 1].next_position
+        part = entries[first:index]
+        left_out = spans_of(part, fetched.records[first:index], start) if may_repeat else ()
+        batches.append(_batch(Range(fetched.partition, start, end, left_out), part))
         start, first = end, index
-    batches.append(_batch(fetched, start, fetched.end, entries[first:]))
     return batches
 
 
@@ -64,27 +80,36 @@ def month_bounds_ms(ts_ms: int) -> tuple[int, int]:
     return int(start.timestamp()) * 1000, int(end.timestamp()) * 1000
 
 
-def _cuts(entries: Sequence[Click | DeadLetter], max_rows: int) -> Iterator[int]:
-    """Indexes of the clicks that begin a new batch, the first batch's excepted."""
-    rows = 0
+def _cuts(entries: Sequence[Entry], max_rows: int) -> Iterator[int]:
+    """Indexes of the entries that begin a new batch, the first batch's excepted."""
+    rows = spans = 0
     month_start = month_end = -1
+    before: Entry | None = None
     for index, entry in enumerate(entries):
-        if isinstance(entry, DeadLetter):
-            continue
-        within = month_start <= entry.ts_ms < month_end
-        if rows == max_rows or not within:
-            if rows:
+        if isinstance(entry, Click):
+            within = month_start <= entry.ts_ms < month_end
+            if rows == max_rows or not within:
+                if rows:
+                    yield index
+                    spans = 0
+                rows = 0
+                if not within:
+                    month_start, month_end = month_bounds_ms(entry.ts_ms)
+            rows += 1
+        elif entry is REPEATED and before is not REPEATED:
+            if spans == MAX_SPANS:
                 yield index
-            rows = 0
-            if not within:
-                month_start, month_end = month_bounds_ms(entry.ts_ms)
-        rows += 1
+                rows = spans = 0
+            spans += 1
+        before = entry
 
 
-def _batch(fetched: Fetched, start: int, end: int, entries: Sequence[Click | DeadLetter]) -> Batch:
+def _batch(covered: Range, entries: Sequence[Entry]) -> Batch:
     clicks = [entry for entry in entries if isinstance(entry, Click)]
-    dead = [entry for entry in entries if isinstance(entry, DeadLetter)] if len(clicks) < len(entries) else []
-    return Batch(Range(fetched.partition, start, end), clicks, dead)
+    if len(clicks) == len(entries):
+        return Batch(covered, clicks, [])
+    dead = [entry for entry in entries if isinstance(entry, DeadLetter)]
+    return Batch(covered, clicks, dead, len(entries) - len(clicks) - len(dead))
 
 
 def _decode_record(record: Record) -> Click | DeadLetter:

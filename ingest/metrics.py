@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -15,6 +15,12 @@ _BATCH_BUCKETS: Final = (1, 10, 100, 1_000, 5_000, 10_000, 20_000)
 _INSERT_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _DELAY_BUCKETS_S: Final = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 3_600, 86_400)
 
+LagUnit = Literal["bytes", "events"]
+_LAG_NAMES: Final[dict[LagUnit, str]] = {
+    "bytes": "smartlinks_ingest_lag_bytes",
+    "events": "smartlinks_ingest_lag_events",
+}
+
 
 class IngestMetrics:
     """The metrics of one ingest program, in a registry of its own."""
@@ -23,7 +29,8 @@ class IngestMetrics:
         self,
         registry: CollectorRegistry,
         *,
-        lag_bytes: Callable[[], int],
+        lag: Callable[[], int],
+        lag_unit: LagUnit,
         cache_uses: Callable[[], Mapping[str, tuple[int, int]]],
     ) -> None:
         # Events read from the source, be they good or dead letters.
@@ -37,6 +44,14 @@ class IngestMetrics:
             self.dead_letters.labels(reason)
         self.damaged = Counter(
             "smartlinks_ingest_damaged_records", "Records whose bytes don't check", registry=registry
+        )
+        # Came before, and were left out: a shipper's or a producer's second try.
+        self.repeated = Counter(
+            "smartlinks_ingest_repeated", "Events that came more than once", registry=registry
+        )
+        # Numbers of a source that were jumped over: clicks not spooled, damaged records, dead letters.
+        self.missing = Counter(
+            "smartlinks_ingest_missing_numbers", "Numbers that never came", registry=registry
         )
         self.retries = Counter(
             "smartlinks_ingest_retries", "Tries that failed and were repeated", registry=registry
@@ -65,8 +80,8 @@ class IngestMetrics:
             self.unknown_user_agents.labels(by)
         self.delays = DelayHistogram()
         registry.register(self.delays)
-        lag = Gauge("smartlinks_ingest_lag_bytes", "Spooled and not yet stored", registry=registry)
-        lag.set_function(lag_bytes)
+        lag_gauge = Gauge(_LAG_NAMES[lag_unit], "Has come and is not yet stored", registry=registry)
+        lag_gauge.set_function(lag)
         registry.register(CacheCollector(cache_uses))
 
 

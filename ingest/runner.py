@@ -12,18 +12,21 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from prometheus_client import CollectorRegistry
 
 from edge.contract import Ops, Settings
-from ingest.batches import Batch, cut, decode_records
+from ingest.batches import Batch, DeadLetter, Entry, cut, decode_records
+from ingest.dead_letter_budget import DeadLetterBudget
 from ingest.dead_letters import DeadLetters
 from ingest.deduplication import verify_deduplication
 from ingest.enrich.rules import LAST_RULE
 from ingest.enrich.steps import Column, Enrichment, open_enrichment
 from ingest.enrich.user_agent import OTHER
+from ingest.kafka.errors import BusUnavailableError
 from ingest.metrics import IngestMetrics
+from ingest.repeats import find_repeats, leave_out, unknown_sources
 from ingest.sources import open_source
 from ingest.sources.source import Fetched, PartitionLostError, Source
 from ingest.warehouse import Warehouse, WarehouseUnavailableError
@@ -52,7 +55,9 @@ async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> 
     gc.freeze()  # modules and parsers stay for ever; a collection that need not walk them saves a sixth a row
     try:
         registry = CollectorRegistry()
-        metrics = IngestMetrics(registry, lag_bytes=source.lag_bytes, cache_uses=enrichment.cache_uses)
+        metrics = IngestMetrics(
+            registry, lag=source.lag, lag_unit=source.unit, cache_uses=enrichment.cache_uses
+        )
         runner = Runner(source, warehouse, enrichment, DeadLetters(warehouse), metrics)
         ops = Ops("ingest", registry)
         ops.ready_when("clicks", lambda: runner.trouble)
@@ -70,7 +75,11 @@ class _StoppedError(Exception):
 
 
 class Runner:
-    """One consumer of one source. `trouble` says why it stands still, None while it doesn't."""
+    """One consumer of one source. `trouble` says why it stands still, None while it doesn't.
+
+    Where more events are no clicks than `budget` allows, it stands still until it is ended, and stores none
+    of them: a sender that went wrong is to be seen, not drained into the dead letters.
+    """
 
     def __init__(
         self,
@@ -81,6 +90,7 @@ class Runner:
         metrics: IngestMetrics,
         *,
         max_rows: int = MAX_ROWS,
+        budget: DeadLetterBudget | None = None,
     ) -> None:
         self.trouble: str | None = "the warehouse has not answered yet"
         self._source = source
@@ -89,6 +99,7 @@ class Runner:
         self._dead_letters = dead_letters
         self._metrics = metrics
         self._max_rows = max_rows
+        self._budget = budget or DeadLetterBudget()
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set. Raises `WarehouseError`."""
@@ -114,7 +125,8 @@ class Runner:
         return await self._source.fetch(self._max_rows, ROUND_S)
 
     async def _store(self, fetched: Fetched, stop: asyncio.Event) -> None:
-        batches = await asyncio.to_thread(self._cut, fetched)
+        entries = await self._read(fetched, stop)
+        batches = await asyncio.to_thread(cut, fetched, entries, max_rows=self._max_rows)
         self._metrics.consumed.inc(len(fetched.records))
         self._metrics.damaged.inc(fetched.damaged)
         if fetched.damaged:
@@ -128,8 +140,38 @@ class Runner:
         except PartitionLostError as error:
             _log.warning("partition %s belongs to another reader now: %s", fetched.partition, error)
 
-    def _cut(self, fetched: Fetched) -> list[Batch]:
-        return cut(fetched, decode_records(fetched.records), max_rows=self._max_rows)
+    async def _read(self, fetched: Fetched, stop: asyncio.Event) -> Sequence[Entry]:
+        """The records decoded, those marked that are to be left out."""
+        entries = await asyncio.to_thread(decode_records, fetched.records)
+        if fetched.planned:
+            return leave_out(entries, fetched.records, fetched.left_out) if fetched.left_out else entries
+        reason = self._budget.spend(isinstance(entry, DeadLetter) for entry in entries)
+        if reason is not None:
+            await self._stand_still(f"dead letters: {reason}; {fetched.partition} at {fetched.start}", stop)
+        if fetched.floors is None:
+            return entries
+        unknown = unknown_sources(entries, fetched.floors)
+        if unknown:
+            known = await self._persist("warehouse", lambda: asyncio.to_thread(self._floors, unknown), stop)
+            fetched.floors.update(known)
+        found, missing = find_repeats(entries, fetched.floors)
+        self._metrics.missing.inc(missing)
+        return found
+
+    def _floors(self, sources: set[int]) -> dict[int, int]:
+        """The highest number stored of each of these sources; 0 where none is."""
+        rows = self._warehouse.query(
+            "SELECT source, max(last_seq) FROM click_sources WHERE source IN {sources:Array(UInt64)}"
+            " GROUP BY source SETTINGS select_sequential_consistency = 1",
+            {"sources": sorted(sources)},
+        )
+        return dict.fromkeys(sources, 0) | {int(source): int(seq) for source, seq in rows}
+
+    async def _stand_still(self, reason: str, stop: asyncio.Event) -> NoReturn:
+        self.trouble = reason
+        _log.error("%s: ingest stands still; mend the sender, or allow more by a higher budget", reason)
+        await stop.wait()
+        raise _StoppedError
 
     async def _store_batch(self, batch: Batch, stop: asyncio.Event, *, damaged: int) -> None:
         columns = await asyncio.to_thread(self._enrich, batch) if batch.clicks else None
@@ -142,6 +184,15 @@ class Runner:
             await self._persist(
                 "warehouse",
                 lambda: asyncio.to_thread(self._dead_letters.pass_over, batch.range, "damaged", damaged),
+                stop,
+            )
+        if batch.repeats:
+            self._metrics.repeated.inc(batch.repeats)
+            await self._persist(
+                "warehouse",
+                lambda: asyncio.to_thread(
+                    self._dead_letters.pass_over, batch.range, "repeated", batch.repeats
+                ),
                 stop,
             )
         if columns is not None:
@@ -181,7 +232,7 @@ class Runner:
         for pause_s in _pauses():
             try:
                 answer = await attempt()
-            except (WarehouseUnavailableError, OSError) as error:
+            except (WarehouseUnavailableError, BusUnavailableError, OSError) as error:
                 self.trouble = f"{what}: {error}"
                 self._metrics.retries.inc()
                 _log.warning("%s; next try in %.1f s", self.trouble, pause_s)

@@ -7,25 +7,31 @@ token, which adds nothing where the first insert had succeeded.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol
+
+Spans = tuple[tuple[int, int], ...]
+"""Positions `[start, end)`, ascending."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Bytes or offsets `[start, end)` of one partition. `token` names it for ever."""
+    """Bytes or offsets `[start, end)` of one partition. `token` names it for ever.
+
+    `left_out` are the records in it that repeat earlier ones; it is planned with the range.
+    """
 
     partition: str
     start: int
     end: int
+    left_out: Spans = ()
 
     @property
     def token(self) -> str:
         return f"{self.partition}:{self.start}-{self.end}"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One event as it was spooled: its JSON and the position behind it."""
 
     value: bytes
@@ -37,7 +43,11 @@ class Fetched:
     """Records of one partition, in order, without gaps.
 
     `planned` is true where they are all of a range that a predecessor planned: insert them as one batch,
-    cut nowhere else. `damaged` counts the records that were passed over because their bytes don't check.
+    cut nowhere else, without what the plan has `left_out`. `damaged` counts the records that were passed over
+    because their bytes don't check or are gone.
+
+    `floors` is there where a record may come more than once: the highest number seen of each source so far,
+    for the caller to keep up to date. It lasts as long as this reader owns the partition.
     """
 
     partition: str
@@ -46,6 +56,8 @@ class Fetched:
     records: Sequence[Record]
     planned: bool = False
     damaged: int = 0
+    left_out: Spans = ()
+    floors: dict[int, int] | None = field(default=None, compare=False)
 
 
 class PartitionLostError(Exception):
@@ -56,7 +68,10 @@ class Source(Protocol):
     """A consumer of one stream. One reader at a time owns a partition."""
 
     async def fetch(self, max_records: int, max_wait_s: float) -> Sequence[Fetched]:
-        """What has come since the last fetch, at most `max_records` a partition; empty after `max_wait_s`."""
+        """What has come since the last fetch, at most `max_records` a partition; empty after `max_wait_s`.
+
+        The caller is through with what it got before: stored, or lost.
+        """
         ...
 
     async def plan(self, batch: Range) -> None:
@@ -67,8 +82,32 @@ class Source(Protocol):
         """Write down that this range is stored; it is not read again. Raises `PartitionLostError`."""
         ...
 
-    def lag_bytes(self) -> int:
-        """Bytes that have come and are not stored yet. Any thread may ask."""
+    @property
+    def unit(self) -> Literal["bytes", "events"]:
+        """What positions count."""
+        ...
+
+    def lag(self) -> int:
+        """How many of the unit have come and are not stored yet. Any thread may ask."""
         ...
 
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How far a partition is: `[stored, read_to)` was handed out, of it `plan` was planned."""
+
+    stored: int
+    read_to: int
+    plan: Range | None
+
+    def check(self, batch: Range) -> None:
+        """Batches are stored one after the other, and a plan is carried out as it was written.
+
+        Raises `ValueError`.
+        """
+        if batch.start != self.stored or not batch.start < batch.end <= self.read_to:
+            raise ValueError(f"{batch} does not follow position {self.stored}")
+        if self.plan is not None and self.plan != batch:
+            raise ValueError(f"{batch} is not the range {self.plan} that was planned")

@@ -8,7 +8,7 @@ import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from edge.contract import SOURCE_NAME
 from ingest.sources.source import Fetched, PartitionLostError, Range, Source
@@ -62,7 +62,11 @@ class SpoolSource:
         """As `Source.commit`. Raises `ValueError` out of turn, `OSError` where the disk is full."""
         await asyncio.to_thread(self._commit, batch)
 
-    def lag_bytes(self) -> int:
+    @property
+    def unit(self) -> Literal["bytes"]:
+        return "bytes"
+
+    def lag(self) -> int:
         """Bytes spooled and not yet stored, over all sources."""
         return sum(partition.lag_bytes() for partition in list(self._partitions.values()))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.contract import LOCK_NAME
-from ingest.sources.source import Fetched, Range, Record
+from ingest.sources.source import Fetched, Range, Record, Turn
 from ingest.sources.spool_position import Position
 from ingest.sources.spool_segments import SpoolSegments
 
@@ -113,12 +113,9 @@ class SpoolPartition:
         return True
 
     def _check_turn(self, batch: Range) -> None:
-        """Batches are stored one after the other, and a plan is carried out as it was written."""
         position = self._position
-        if batch.start != position.stored or not batch.start < batch.end <= self._read_to:
-            raise ValueError(f"{batch} does not follow position {position.stored}")
-        if position.plan is not None and position.plan != (batch.start, batch.end):
-            raise ValueError(f"{batch} is not the range {position.plan} that was planned")
+        plan = None if position.plan is None else Range(self.name, *position.plan)
+        Turn(position.stored, self._read_to, plan).check(batch)
 
     def _save(self, position: Position) -> None:
         position.save(self._folder)

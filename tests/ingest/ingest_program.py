@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from prometheus_client import CollectorRegistry
@@ -65,8 +65,12 @@ class MortalSource:
         await self._source.commit(batch)
         self._reaper.passes("committed")
 
-    def lag_bytes(self) -> int:
-        return self._source.lag_bytes()
+    @property
+    def unit(self) -> Literal["bytes", "events"]:
+        return self._source.unit
+
+    def lag(self) -> int:
+        return self._source.lag()
 
     async def close(self) -> None:
         await self._source.close()
@@ -98,12 +102,14 @@ async def _ingest(data_dir: Path, warehouse: Warehouse, reaper: Reaper) -> None:
     enrichment = open_enrichment(data_dir=data_dir, geoip_path=None)
     spool = data_dir / "spool" / "clicks"
     source = MortalSource(open_source(None, spool), reaper)
-    metrics = IngestMetrics(CollectorRegistry(), lag_bytes=source.lag_bytes, cache_uses=enrichment.cache_uses)
+    metrics = IngestMetrics(
+        CollectorRegistry(), lag=source.lag, lag_unit=source.unit, cache_uses=enrichment.cache_uses
+    )
     mortal: Any = MortalWarehouse(warehouse, reaper)
     stop = asyncio.Event()
     runner = Runner(source, mortal, enrichment, DeadLetters(warehouse), metrics, max_rows=MAX_ROWS)
     serving = asyncio.create_task(runner.serve(stop))
-    while not serving.done() and (runner.trouble is not None or source.lag_bytes() or not source_seen(spool)):
+    while not serving.done() and (runner.trouble is not None or source.lag() or not source_seen(spool)):
         await asyncio.wait([serving], timeout=0.02)
     stop.set()
     await serving

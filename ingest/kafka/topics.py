@@ -1,0 +1,108 @@
+"""Our topics: created where they are missing, else looked at, and the log says what was found."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from ingest.kafka.address import KafkaAddress
+from ingest.kafka.errors import BusUnavailableError
+
+MAX_REPLICATION: Final = 3
+_RETENTION: Final = "retention.ms"
+_MIN_INSYNC: Final = "min.insync.replicas"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it is. `retention_ms` -1 keeps for ever."""
+
+    name: str
+    partitions: int
+    replication: int
+    min_insync_replicas: int
+    retention_ms: int
+
+
+async def ensure_topics(address: KafkaAddress, names: Sequence[str]) -> list[Topic]:
+    """Create which of these topics (without the prefix) are missing; all of them as they are now.
+
+    One that is there is never changed: where it is unlike what was asked for, the log says so.
+    Raises `BusUnavailableError`.
+    """
+    admin = AIOKafkaAdminClient(**address.client_options())
+    wanted = [address.prefix + name for name in names]
+    try:
+        await admin.start()
+        there = await admin.list_topics()
+        await _create(admin, address, [name for name in wanted if name not in there])
+        topics = await _describe(admin, wanted)
+    except KafkaError as error:
+        raise BusUnavailableError(f"Kafka at {address.servers}: {error!r}") from error
+    finally:
+        await admin.close()
+    for topic in topics:
+        _tell(topic, address)
+    return topics
+
+
+async def _create(admin: Any, address: KafkaAddress, names: Sequence[str]) -> None:
+    if not names:
+        return
+    brokers = len((await admin.describe_cluster())["brokers"])
+    replication = address.replication or min(brokers, MAX_REPLICATION)
+    configuration = {
+        _RETENTION: str(address.retention_hours * 3_600_000),
+        _MIN_INSYNC: str(max(1, replication - 1)),
+    }
+    topics = [NewTopic(name, address.partitions, replication, topic_configs=configuration) for name in names]
+    answer = await admin.create_topics(topics)
+    for name, code, message in answer.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:  # another program may have been quicker
+            raise error(f"topic {name} can't be created: {message}")
+    _log.info("created topics %s", ", ".join(names))
+
+
+async def _describe(admin: Any, names: Sequence[str]) -> list[Topic]:
+    found = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics(list(names))}
+    if not all(found.get(name) for name in names):
+        raise BusUnavailableError("topics that were created are not there yet")
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    settings: dict[str, dict[str, str]] = {}
+    for answer in await admin.describe_configs(resources):
+        for _code, _message, _kind, name, entries in answer.resources:
+            settings[name] = {entry[0]: entry[1] for entry in entries}
+    return [
+        Topic(
+            name,
+            partitions=len(found[name]),
+            replication=min((len(partition["replicas"]) for partition in found[name]), default=0),
+            min_insync_replicas=int(settings[name].get(_MIN_INSYNC, 1)),
+            retention_ms=int(settings[name].get(_RETENTION, -1)),
+        )
+        for name in names
+    ]
+
+
+def _tell(topic: Topic, address: KafkaAddress) -> None:
+    kept = "for ever" if topic.retention_ms < 0 else f"{topic.retention_ms / 3_600_000:g} h"
+    _log.info(
+        "topic %s: %d partitions, replication %d, min.insync.replicas %d, kept %s",
+        *(topic.name, topic.partitions, topic.replication, topic.min_insync_replicas, kept),
+    )
+    if topic.partitions < address.partitions:
+        _log.warning("topic %s has fewer partitions than %d", topic.name, address.partitions)
+    if 0 <= topic.retention_ms < address.retention_hours * 3_600_000:
+        _log.warning("topic %s is kept for less than %d h", topic.name, address.retention_hours)
+    if topic.replication >= MAX_REPLICATION > topic.min_insync_replicas + 1:
+        _log.warning(
+            "topic %s: with min.insync.replicas %d one broker's disk may hold the only copy of an event",
+            *(topic.name, topic.min_insync_replicas),
+        )

@@ -1,0 +1,71 @@
+"""Records that repeat earlier ones: found by source and number. Pure.
+
+Holds where one source goes to one partition and is sent in order (`ingest/sources/kafka.py`, invariant 4).
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from enum import Enum
+from typing import Final, Literal, TypeVar
+
+from ingest.decode import Click
+from ingest.sources.source import Record, Spans
+
+
+class Repeat(Enum):
+    """What stands for a record that came before and is left out."""
+
+    REPEATED = "repeated"
+
+
+REPEATED: Final[Literal[Repeat.REPEATED]] = Repeat.REPEATED
+Entry = TypeVar("Entry")
+
+
+def unknown_sources(entries: Iterable[object], floors: Collection[int]) -> set[int]:
+    """Sources of clicks among the entries of which no floor is known."""
+    return {entry.source for entry in entries if isinstance(entry, Click)}.difference(floors)
+
+
+def find_repeats(entries: Sequence[Entry], floors: dict[int, int]) -> tuple[list[Entry | Repeat], int]:
+    """The entries with those replaced that came before, and how many numbers were jumped over.
+
+    `floors` has the highest number seen of every source among them, and is kept up to date.
+    """
+    found: list[Entry | Repeat] = []
+    missing = 0
+    for entry in entries:
+        if isinstance(entry, Click):
+            floor = floors[entry.source]
+            if entry.seq <= floor:
+                found.append(REPEATED)
+                continue
+            missing += entry.seq - floor - 1
+            floors[entry.source] = entry.seq
+        found.append(entry)
+    return found, missing
+
+
+def leave_out(entries: Sequence[Entry], records: Sequence[Record], spans: Spans) -> list[Entry | Repeat]:
+    """The entries with those replaced whose records lie in the spans, as a plan says."""
+    left: list[Entry | Repeat] = []
+    waiting = iter(spans)
+    span = next(waiting, None)
+    for entry, record in zip(entries, records, strict=True):
+        while span is not None and span[1] < record.next_position:
+            span = next(waiting, None)
+        left.append(REPEATED if span is not None and span[0] < record.next_position else entry)
+    return left
+
+
+def spans_of(entries: Sequence[object], records: Sequence[Record], start: int) -> Spans:
+    """Where the repeats among the entries lie. `start` is the position before the first record."""
+    spans: list[tuple[int, int]] = []
+    before = start
+    for entry, record in zip(entries, records, strict=True):
+        if entry is REPEATED:
+            if spans and spans[-1][1] == before:
+                spans[-1] = (spans[-1][0], record.next_position)
+            else:
+                spans.append((before, record.next_position))
+        before = record.next_position
+    return tuple(spans)

@@ -1,0 +1,92 @@
+"""One Kafka partition as long as one reader owns it. No I/O: records and positions come from outside."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any, Final
+
+from ingest.sources.kafka_position import KafkaPosition
+from ingest.sources.source import Fetched, Range, Record, Turn
+
+_log = logging.getLogger(__name__)
+
+
+class KafkaPartition:
+    """Turns what was consumed into fetched ranges, and checks what is planned and committed against them."""
+
+    def __init__(self, topic: str, partition: int, position: KafkaPosition) -> None:
+        self.topic: Final = topic
+        self.number: Final = partition
+        self.name: Final = f"{topic}-{partition}@{position.lineage}"
+        self.position = position
+        self.read_to = position.stored
+        self._replay_end = position.planned_end  # planned by a predecessor, and not handed out yet
+        self._replayed: list[Record] = []
+        self._lost = 0
+        self._floors: dict[int, int] = {}
+
+    def take(self, records: Sequence[Any]) -> Fetched | None:
+        """What is to be handed out now that these records came, None if nothing is yet.
+
+        Records of a plan are kept until it is whole. Those behind its end are not taken: `read_to` says where
+        to read on.
+        """
+        if self._replay_end is not None:
+            return self._take_replay(records, self._replay_end)
+        start = self.read_to
+        taken = [
+            Record(record.value or b"", record.offset + 1) for record in records if record.offset >= start
+        ]
+        if not taken:
+            return None
+        self.read_to = taken[-1].next_position
+        lost = self.read_to - start - len(taken)
+        self._tell_of_lost(lost, start)
+        return Fetched(self.name, start, self.read_to, taken, damaged=lost, floors=self._floors)
+
+    def turn(self, batch: Range) -> None:
+        """Raises `ValueError` where it is not the batch's turn."""
+        Turn(self.position.stored, self.read_to, self.plan).check(batch)
+
+    @property
+    def plan(self) -> Range | None:
+        position = self.position
+        if position.planned_end is None:
+            return None
+        return Range(self.name, position.stored, position.planned_end, position.left_out)
+
+    def planned(self, batch: Range) -> KafkaPosition:
+        """The position to commit before the batch is stored."""
+        return KafkaPosition(self.position.lineage, batch.start, batch.end, batch.left_out)
+
+    def stored(self, batch: Range) -> KafkaPosition:
+        """The position to commit once it is."""
+        return KafkaPosition(self.position.lineage, batch.end)
+
+    def _take_replay(self, records: Sequence[Any], end: int) -> Fetched | None:
+        for record in records:
+            if record.offset >= end:
+                self._lost += end - self.read_to
+                self.read_to = end
+                break
+            if record.offset >= self.read_to:
+                self._lost += record.offset - self.read_to
+                self.read_to = record.offset + 1
+                self._replayed.append(Record(record.value or b"", self.read_to))
+        if self.read_to < end:
+            return None
+        replayed, self._replayed, self._replay_end = self._replayed, [], None
+        self._tell_of_lost(self._lost, self.position.stored)
+        return Fetched(
+            self.name,
+            self.position.stored,
+            end,
+            replayed,
+            planned=True,
+            damaged=self._lost,
+            left_out=self.position.left_out,
+            floors=self._floors,
+        )
+
+    def _tell_of_lost(self, lost: int, start: int) -> None:
+        if lost:
+            _log.error("%s: %d records behind offset %d are gone from Kafka", self.name, lost, start)

@@ -3,10 +3,18 @@
 import time
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from api.access.access import Access
 from api.access.authentication import Authentication
+from api.access.rate_limits import RateLimiting
+from api.audit.log import AuditLog
+from api.audit.trail import AuditTrail
 from api.auth import SECURITY
+from api.conventions.envelope import Envelope
+from api.conventions.idempotency import Idempotency
+from api.conventions.shared_state import SharedState
+from api.conventions.time_limits import TimeLimits
 from api.docs import mount_docs
 from api.domains import Domains
 from api.errors import handle_errors
@@ -14,7 +22,7 @@ from api.events import Clock
 from api.links import Links
 from api.metrics import Measurement, Metrics
 from api.recipients import Recipients
-from api.routes import domains, explain, keys, links, recipients, stats, tenants
+from api.routes import audit, domains, explain, keys, links, recipients, stats, tenants
 from api.services import Services
 from edge.contract import LinkStore, Settings
 from ingest.contract import Catalogue, Explainer, Outbox, Warehouse
@@ -35,6 +43,8 @@ def build_app(
     *,
     settings: Settings,
     access: Access,
+    shared_state: SharedState,
+    audit_log: AuditLog,
     link_store: LinkStore,
     warehouse: Warehouse,
     outbox: Outbox,
@@ -67,6 +77,7 @@ def build_app(
     )
     app.state.services = Services(
         access=access,
+        audit_log=audit_log,
         domains=domain_service,
         links=link_service,
         recipients=Recipients(
@@ -82,15 +93,43 @@ def build_app(
         metrics=metrics,
         clock=clock,
     )
-    for module in (domains, links, recipients, explain, stats, keys, tenants):
+    for module in (domains, links, recipients, explain, stats, keys, tenants, audit):
         app.include_router(module.router, dependencies=SECURITY)
     mount_docs(app)
     handle_errors(app)
+    # The last one added is the outermost.
+    app.add_middleware(AuditTrail, audit_log=audit_log, clock=clock)
+    app.add_middleware(Idempotency, shared_state=shared_state)
+    app.add_middleware(RateLimiting, rate_limits=access.rate_limits)
     app.add_middleware(
         Authentication,
         key_ring=access.key_ring,
         tokens=access.tokens,
         trusted_proxies=access.trusted_proxies,
     )
+    app.add_middleware(TimeLimits)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
+            allow_headers=[
+                "Authorization",
+                "Key",
+                "Content-Type",
+                "Idempotency-Key",
+                "If-Match",
+                "X-Request-Id",
+            ],
+            expose_headers=[
+                "ETag",
+                "Location",
+                "RateLimit",
+                "RateLimit-Policy",
+                "Retry-After",
+                "X-Request-Id",
+            ],
+        )
     app.add_middleware(Measurement, metrics=metrics)
+    app.add_middleware(Envelope)
     return app

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.conventions.shared_state import SharedStateUnavailableError
 from api.problems import (
     INTERNAL,
     INVALID_PARAMETERS,
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 _DOWN: Final = {
     LinkStoreUnavailableError: "Redis can't be reached.",
     WarehouseUnavailableError: "The warehouse can't be reached.",
+    SharedStateUnavailableError: "Redis can't be reached.",
     OutboxUnavailableError: "The disk takes no link events: it is full or read-only.",
 }
 
@@ -45,6 +47,9 @@ class ProblemDocument(BaseModel):
     status: int
     detail: str = Field(description="What is wrong and what to do")
     instance: str | None = Field(None, description="The path that was asked")
+    request_id: str | None = Field(
+        None, description="X-Request-Id of the answer; tell it when you ask for help"
+    )
     errors: list[dict[str, str]] | None = Field(
         None,
         description="Each with detail, and pointer (into the body) or parameter",

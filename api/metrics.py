@@ -33,6 +33,21 @@ class Metrics:
         self.codes_minted = Counter(
             "smartlinks_api_codes_minted", "Codes minted for recipients", registry=registry
         )
+        self.audit_backlog = Gauge(
+            "smartlinks_api_audit_backlog",
+            "Entries of the audit log that wait for the warehouse",
+            registry=registry,
+        )
+        self.audit_failures = Gauge(
+            "smartlinks_api_audit_failures",
+            "Changes whose entry could not be written since the start; must be 0",
+            registry=registry,
+        )
+        self.access_age_seconds = Gauge(
+            "smartlinks_api_access_age_seconds",
+            "How old what is known of service keys and tenants is",
+            registry=registry,
+        )
         self.outbox_backlog = Gauge(
             "smartlinks_api_outbox_backlog",
             "Link events that wait for Redis or the warehouse",

@@ -14,6 +14,8 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.conventions.request_ids import current_request_id
+
 MEDIA_TYPE: Final = "application/problem+json"
 MAX_ERRORS: Final = 20
 _MAX_POINTER_CHARS = 200
@@ -33,6 +35,9 @@ class ProblemType:
 
 
 MALFORMED_REQUEST: Final = ProblemType("malformed-request", 400, "The request is not valid HTTP")
+IDEMPOTENCY_KEY_INVALID: Final = ProblemType(
+    "idempotency-key-invalid", 400, "The Idempotency-Key can't be used"
+)
 MALFORMED_BODY: Final = ProblemType("malformed-body", 400, "The body is not JSON")
 UNAUTHORIZED: Final = ProblemType("unauthorized", 401, "A valid service key or token is needed")
 FORBIDDEN: Final = ProblemType("forbidden", 403, "Not with this key or role")
@@ -40,21 +45,32 @@ ADDRESS_NOT_ALLOWED: Final = ProblemType("address-not-allowed", 403, "Not from t
 TENANT_SUSPENDED: Final = ProblemType("tenant-suspended", 403, "The account is suspended")
 NOT_FOUND: Final = ProblemType("not-found", 404, "There is nothing here")
 METHOD_NOT_ALLOWED: Final = ProblemType("method-not-allowed", 405, "This method is not offered here")
+REQUEST_TIMEOUT: Final = ProblemType("request-timeout", 408, "The body did not come in time")
+IDEMPOTENCY_KEY_IN_USE: Final = ProblemType(
+    "idempotency-key-in-use", 409, "The first request with this Idempotency-Key is under way"
+)
 CODE_TAKEN: Final = ProblemType("code-taken", 409, "The code is taken")
 DOMAIN_TAKEN: Final = ProblemType("domain-taken", 409, "The domain is configured already")
 DOMAIN_IN_USE: Final = ProblemType("domain-in-use", 409, "The domain is in use")
 TENANT_TAKEN: Final = ProblemType("tenant-taken", 409, "The tenant's id or identity provider is taken")
 TOO_MANY_KEYS: Final = ProblemType("too-many-keys", 409, "The account has too many keys")
 CHANGED_MEANWHILE: Final = ProblemType("changed-meanwhile", 409, "Somebody else changed it at the same time")
+PRECONDITION_FAILED: Final = ProblemType("precondition-failed", 412, "It was changed since you read it")
 BODY_TOO_LARGE: Final = ProblemType("body-too-large", 413, "The body is too large")
 UNSUPPORTED_MEDIA_TYPE: Final = ProblemType("unsupported-media-type", 415, "The content type is not accepted")
 INVALID_BODY: Final = ProblemType("invalid-body", 422, "The body does not fit")
 INVALID_PARAMETERS: Final = ProblemType("invalid-parameters", 422, "The parameters do not fit")
+IDEMPOTENCY_KEY_REUSED: Final = ProblemType(
+    "idempotency-key-reused", 422, "The Idempotency-Key was used for another request"
+)
+QUOTA_EXCEEDED: Final = ProblemType("quota-exceeded", 429, "Too many requests")
 INTERNAL: Final = ProblemType("internal", 500, "Something broke on our side")
 UNAVAILABLE: Final = ProblemType("unavailable", 503, "Not available at the moment")
+TOO_SLOW: Final = ProblemType("too-slow", 503, "It took too long")
 
 PROBLEM_TYPES: Final = (
     MALFORMED_REQUEST,
+    IDEMPOTENCY_KEY_INVALID,
     MALFORMED_BODY,
     UNAUTHORIZED,
     FORBIDDEN,
@@ -62,18 +78,24 @@ PROBLEM_TYPES: Final = (
     TENANT_SUSPENDED,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
+    REQUEST_TIMEOUT,
+    IDEMPOTENCY_KEY_IN_USE,
     CODE_TAKEN,
     DOMAIN_TAKEN,
     DOMAIN_IN_USE,
     TENANT_TAKEN,
     TOO_MANY_KEYS,
     CHANGED_MEANWHILE,
+    PRECONDITION_FAILED,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     INVALID_BODY,
     INVALID_PARAMETERS,
+    IDEMPOTENCY_KEY_REUSED,
+    QUOTA_EXCEEDED,
     INTERNAL,
     UNAVAILABLE,
+    TOO_SLOW,
 )
 
 
@@ -113,8 +135,12 @@ class Problem:
         return document
 
     def to_response(self, instance: str) -> Response:
+        document = self.to_dict(instance)
+        request_id = current_request_id()
+        if request_id is not None:
+            document["request_id"] = request_id
         return Response(
-            orjson.dumps(self.to_dict(instance)),
+            orjson.dumps(document),
             status_code=self.type.status,
             headers=dict(self.headers),
             media_type=MEDIA_TYPE,

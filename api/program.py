@@ -9,7 +9,10 @@ from prometheus_client import CollectorRegistry
 
 from api.access.access import Access
 from api.app import build_app, now_ms
+from api.audit.log import AuditLog
 from api.auth import admin_key
+from api.conventions.request_ids import log_request_ids
+from api.conventions.shared_state import SharedState
 from api.metrics import Metrics
 from api.rebuild import rebuild_link_store
 from api.server import listen, serve
@@ -32,6 +35,7 @@ from ingest.contract import (
 
 OPS_PORT_OFFSET: Final = 3
 RETRY_S: Final = 1.0
+AUDIT_FOLDER: Final = "spool/audit"
 _DOWN: Final = (LinkStoreUnavailableError, WarehouseUnavailableError)
 
 log = logging.getLogger(__name__)
@@ -44,6 +48,7 @@ async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> 
     """
     if settings.redis_url is None:
         raise SettingsError(f"{PREFIX}REDIS_URL: is not set; deploy.standalone starts a Redis of its own")
+    log_request_ids()
     async with contextlib.AsyncExitStack() as stack:
         link_store = open_link_store(settings.redis_url)
         stack.push_async_callback(link_store.close)
@@ -70,7 +75,12 @@ class Program:
         self.outbox = Outbox(settings.outbox_dir, applier.apply)
         self._metrics = Metrics(self.registry)
         key, _ = admin_key(settings)
-        self._access = Access(settings, warehouse, now_ms, admin_key=key)
+        self._shared_state = SharedState(settings.redis_url or "")
+        self._access = Access(settings, warehouse, self._shared_state, now_ms, admin_key=key)
+        self._audit_log = AuditLog(settings.data_dir / AUDIT_FOLDER, warehouse)
+        self._metrics.audit_backlog.set_function(lambda: self._audit_log.backlog)
+        self._metrics.audit_failures.set_function(lambda: self._audit_log.failures)
+        self._metrics.access_age_seconds.set_function(lambda: self._access.key_ring.age_s)
         self._metrics.outbox_backlog.set_function(lambda: self.outbox.backlog)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -81,6 +91,8 @@ class Program:
             app = build_app(
                 settings=self._settings,
                 access=self._access,
+                shared_state=self._shared_state,
+                audit_log=self._audit_log,
                 link_store=self._link_store,
                 warehouse=self._warehouse,
                 outbox=self.outbox,
@@ -91,6 +103,7 @@ class Program:
                 asyncio.create_task(self._watch()),
                 asyncio.create_task(self._make_room()),
                 asyncio.create_task(self._access.run()),
+                asyncio.create_task(self._audit_log.run()),
             ]
             try:
                 await serve(app, listener, stop)
@@ -99,6 +112,8 @@ class Program:
                     task.cancel()
                 await asyncio.gather(*watching, return_exceptions=True)
                 await self._access.close()
+                await self._audit_log.close()
+                await self._shared_state.close()
 
     async def _prepare(self, stop: asyncio.Event) -> bool:
         """Bring Redis and the catalogue up to date; try until it succeeds. False where `stop` came first."""
@@ -107,6 +122,7 @@ class Program:
                 await rebuild_link_store(self._link_store, self._catalogue)
                 count = await self.outbox.recover()
                 await self._access.open()
+                await self._audit_log.recover()
             except _DOWN as error:
                 self.not_ready = str(error)
                 log.warning("waiting for Redis and the warehouse: %s", error)

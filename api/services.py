@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.access.access import Access
+from api.audit.log import AuditLog
 from api.domains import Domains
 from api.events import Clock
 from api.links import Links
@@ -19,6 +20,7 @@ class Services:
     """Owns none of them."""
 
     access: Access
+    audit_log: AuditLog
     domains: Domains
     links: Links
     recipients: Recipients

@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS audit_log
     path String,
     status UInt16,
     request_id String,
-    request_digest String,
+    change_count UInt32,
     changes String
 )
 ENGINE = MergeTree

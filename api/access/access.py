@@ -7,8 +7,10 @@ from api.access.authentication import TokenVerifier
 from api.access.key_ring import KeyRing
 from api.access.key_sets import KeySets
 from api.access.keys import Keys
+from api.access.rate_limits import RateLimits
 from api.access.tenants import Tenants
 from api.access.tokens import Tokens
+from api.conventions.shared_state import SharedState
 from api.events import Clock
 from edge.contract import AddressRange, Settings, to_ranges
 from ingest.contract import Warehouse
@@ -21,6 +23,7 @@ class Access:
         self,
         settings: Settings,
         warehouse: Warehouse,
+        shared_state: SharedState,
         clock: Clock,
         *,
         admin_key: str,
@@ -31,6 +34,7 @@ class Access:
         self.key_ring = KeyRing(warehouse, clock, admin_key=admin_key)
         self.keys = Keys(warehouse, self.key_ring, clock)
         self.tenants = Tenants(warehouse, self.key_ring, clock)
+        self.rate_limits = RateLimits(shared_state)
         self._key_sets = KeySets(settings.outbound_networks, tls=tls)
         self.tokens: TokenVerifier = Tokens(self.key_ring, self._key_sets)
 

@@ -1,6 +1,7 @@
 """The API over a real socket, beside a real Redis and a real warehouse."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from api.access.access import Access
 from api.access.scopes import GrantableScope
 from api.access.service_key import ServiceKey, digest_of, save_key
 from api.app import build_app, now_ms
+from api.audit.log import AuditLog
+from api.conventions.shared_state import SharedState
 from api.metrics import Metrics
 from api.rebuild import rebuild_link_store
 from api.server import listen, serve
@@ -62,18 +65,32 @@ class RunningApi:
         self.applier = LinkEventApplier(link_store, self.catalogue)
         self.outbox = Outbox(settings.outbox_dir, self.applier.apply)
         self.clock_ms: Callable[[], int] = now_ms
-        self.access = Access(settings, warehouse, lambda: self.clock_ms(), admin_key=KEY)  # noqa: PLW0108 - same
+        assert settings.redis_url is not None
+        self.shared_state = SharedState(settings.redis_url)
+        self.audit_log = AuditLog(settings.data_dir / "audit", warehouse)
+        self.tls: ssl.SSLContext | None = None
         self._stop = asyncio.Event()
 
     async def start(self) -> None:
         await rebuild_link_store(self.link_store, self.catalogue)
         self.recovered = await self.outbox.recover()
         put_key(self.warehouse, OTHER_KEY, tenant="other")
+        self.access = Access(
+            self.settings,
+            self.warehouse,
+            self.shared_state,
+            lambda: self.clock_ms(),  # noqa: PLW0108 - tests set another one later
+            admin_key=KEY,
+            tls=self.tls,
+        )
         await self.access.open()
+        await self.audit_log.recover()
         self._refreshing = asyncio.create_task(self.access.run())
         app = build_app(
             settings=self.settings,
             access=self.access,
+            shared_state=self.shared_state,
+            audit_log=self.audit_log,
             link_store=self.link_store,
             warehouse=self.warehouse,
             outbox=self.outbox,
@@ -93,6 +110,8 @@ class RunningApi:
         await self._serving
         self._refreshing.cancel()
         await self.access.close()
+        await self.audit_log.close()
+        await self.shared_state.close()
         self.outbox.close()
         await self.link_store.close()
 

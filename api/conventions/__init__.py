@@ -1,0 +1,1 @@
+"""What holds for every call: request ids, headers, limits of time, idempotency."""

@@ -1,0 +1,59 @@
+"""What the api processes share for a while: counters of limits and answers to repeat. In the links' Redis.
+
+Nothing here is lost for good with Redis: limits begin anew, and a repeated request is carried out again.
+"""
+
+from typing import Any, Final
+
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import RedisError
+
+TIMEOUT_S: Final = 2.0
+_CLUSTER: Final = "redis+cluster://"
+
+
+class SharedStateUnavailableError(Exception):
+    """Redis can't be reached."""
+
+
+class SharedState:
+    """Keys that end by themselves. Belongs to one event loop. Raises `SharedStateUnavailableError`."""
+
+    def __init__(self, url: str) -> None:
+        options: dict[str, Any] = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
+        self._redis: Any  # redis-py types its commands as sync or async, whichever
+        if url.startswith(_CLUSTER):
+            self._redis = RedisCluster.from_url(url.replace(_CLUSTER, "redis://", 1), **options)
+        else:
+            self._redis = Redis.from_url(url, **options)
+
+    async def claim(self, key: str, value: bytes, ttl_s: int) -> bytes | None:
+        """Set the key unless it is there; what was there, None where it is ours now."""
+        try:
+            found: bytes | None = await self._redis.set(key, value, nx=True, get=True, ex=ttl_s)
+        except (RedisError, OSError) as error:
+            raise SharedStateUnavailableError(str(error)) from error
+        return found
+
+    async def put(self, key: str, value: bytes, ttl_s: int) -> None:
+        try:
+            await self._redis.set(key, value, ex=ttl_s)
+        except (RedisError, OSError) as error:
+            raise SharedStateUnavailableError(str(error)) from error
+
+    async def remove(self, key: str) -> None:
+        try:
+            await self._redis.delete(key)
+        except (RedisError, OSError) as error:
+            raise SharedStateUnavailableError(str(error)) from error
+
+    async def evaluate(self, script: str, key: str, *arguments: float) -> list[int]:
+        """Run a script on one key; its answer is a list of integers."""
+        try:
+            answer: list[int] = await self._redis.eval(script, 1, key, *arguments)
+        except (RedisError, OSError) as error:
+            raise SharedStateUnavailableError(str(error)) from error
+        return answer
+
+    async def close(self) -> None:
+        await self._redis.aclose()

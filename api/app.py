@@ -20,9 +20,21 @@ from api.domains import Domains
 from api.errors import handle_errors
 from api.events import Clock
 from api.links import Links
+from api.messages.service import Messages
 from api.metrics import Measurement, Metrics
 from api.recipients import Recipients
-from api.routes import audit, domains, explain, keys, links, recipients, stats, tenants
+from api.routes import (
+    audit,
+    domains,
+    explain,
+    keys,
+    links,
+    recipients,
+    sms,
+    sms_templates,
+    stats,
+    tenants,
+)
 from api.services import Services
 from edge.contract import LinkStore, Settings
 from ingest.contract import Catalogue, Explainer, Outbox, Warehouse
@@ -75,25 +87,38 @@ def build_app(
         outbox=outbox,
         clock=clock,
     )
+    recipient_service = Recipients(
+        links=link_service,
+        catalogue=catalogue,
+        outbox=outbox,
+        clock=clock,
+        on_minted=metrics.codes_minted.inc,
+    )
     app.state.services = Services(
         access=access,
         audit_log=audit_log,
         domains=domain_service,
         links=link_service,
-        recipients=Recipients(
+        recipients=recipient_service,
+        messages=Messages.assemble(
+            settings=settings,
+            domains=domain_service,
             links=link_service,
+            recipients=recipient_service,
+            link_store=link_store,
             catalogue=catalogue,
             outbox=outbox,
+            warehouse=warehouse,
+            metrics=metrics.messages,
             clock=clock,
-            on_minted=metrics.codes_minted.inc,
         ),
         catalogue=catalogue,
         warehouse=warehouse,
-        explainer=Explainer(data_dir=settings.data_dir, geoip_path=settings.geoip_path),
+        explainer=Explainer(data_dir=settings.data_dir, geoip_path=settings.geoip_path, warehouse=warehouse),
         metrics=metrics,
         clock=clock,
     )
-    for module in (domains, links, recipients, explain, stats, keys, tenants, audit):
+    for module in (domains, links, recipients, explain, stats, keys, tenants, audit, sms, sms_templates):
         app.include_router(module.router, dependencies=SECURITY)
     mount_docs(app)
     handle_errors(app)

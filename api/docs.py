@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 from api.errors import ProblemDocument
+from api.messages.models import NewMessages
 from api.models import NewRecipients
 from api.problems import PROBLEM_TYPES, not_found
 
@@ -67,7 +68,12 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
         _, ours = models_json_schema(
-            [(ProblemDocument, "serialization"), (NewRecipients, "validation")], ref_template=_REF_TEMPLATE
+            [
+                (ProblemDocument, "serialization"),
+                (NewRecipients, "validation"),
+                (NewMessages, "validation"),
+            ],
+            ref_template=_REF_TEMPLATE,
         )
         schemas.update(ours["$defs"])
         app.openapi_schema = document

@@ -7,6 +7,8 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.messages.metrics import MessageMetrics
+
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -53,6 +55,7 @@ class Metrics:
             "Link events that wait for Redis or the warehouse",
             registry=registry,
         )
+        self.messages = MessageMetrics(registry)
 
 
 class Measurement:

@@ -13,6 +13,9 @@ from api.audit.log import AuditLog
 from api.auth import admin_key
 from api.conventions.request_ids import log_request_ids
 from api.conventions.shared_state import SharedState
+from api.messages.dispatcher import Dispatcher
+from api.messages.gateway import open_gateway, read_gateway_url
+from api.messages.service import Messages
 from api.metrics import Metrics
 from api.rebuild import rebuild_link_store
 from api.server import listen, serve
@@ -48,6 +51,11 @@ async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> 
     """
     if settings.redis_url is None:
         raise SettingsError(f"{PREFIX}REDIS_URL: is not set; deploy.standalone starts a Redis of its own")
+    if settings.sms_gateway_url is not None:
+        try:
+            read_gateway_url(settings.sms_gateway_url)
+        except ValueError as error:
+            raise SettingsError(f"{PREFIX}SMS_GATEWAY_URL: {error}") from None
     log_request_ids()
     async with contextlib.AsyncExitStack() as stack:
         link_store = open_link_store(settings.redis_url)
@@ -104,6 +112,7 @@ class Program:
                 asyncio.create_task(self._make_room()),
                 asyncio.create_task(self._access.run()),
                 asyncio.create_task(self._audit_log.run()),
+                asyncio.create_task(self._dispatch(app.state.services.messages)),
             ]
             try:
                 await serve(app, listener, stop)
@@ -148,6 +157,23 @@ class Program:
             except Exception as error:
                 self.not_ready = f"looking after Redis and the outbox failed: {error}"
                 log.exception("looking after Redis and the outbox failed")
+
+    async def _dispatch(self, messages: Messages) -> None:
+        """Hand messages to the gateway, if there is one."""
+        if self._settings.sms_gateway_url is None:
+            return
+        gateway = open_gateway(self._settings.sms_gateway_url)
+        dispatcher = Dispatcher(
+            queue=messages.queue,
+            store=messages.store,
+            gateway=gateway,
+            metrics=messages.metrics,
+            clock=now_ms,
+        )
+        try:
+            await dispatcher.run()
+        finally:
+            await gateway.close()
 
     async def _make_room(self) -> None:
         """Give the codes more buckets as they become more."""

@@ -10,6 +10,7 @@ from api.audit.log import AuditLog
 from api.domains import Domains
 from api.events import Clock
 from api.links import Links
+from api.messages.service import Messages
 from api.metrics import Metrics
 from api.recipients import Recipients
 from ingest.contract import Catalogue, Explainer, Warehouse
@@ -24,6 +25,7 @@ class Services:
     domains: Domains
     links: Links
     recipients: Recipients
+    messages: Messages
     catalogue: Catalogue
     warehouse: Warehouse
     explainer: Explainer

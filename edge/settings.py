@@ -28,8 +28,9 @@ _SCHEMES: Final = {
     "redis_url": ("redis", "rediss", "redis+cluster", "unix"),
     "events_url": ("kafka",),
     "clickhouse_url": ("http", "https"),
+    "sms_gateway_url": ("http", "https", "smpp"),
 }
-_SECRET: Final = frozenset({"admin_key", "redis_url", "events_url", "clickhouse_url"})
+_SECRET: Final = frozenset({"admin_key", "redis_url", "events_url", "clickhouse_url", "sms_gateway_url"})
 
 
 class SettingsError(Exception):
@@ -65,8 +66,9 @@ class Settings(BaseSettings):
     retention_days: int = Field(default=400, ge=1, le=36_500)
     outbound_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    sms_gateway_url: str | None = None
 
-    @field_validator("redis_url", "events_url", "clickhouse_url")
+    @field_validator("redis_url", "events_url", "clickhouse_url", "sms_gateway_url")
     @classmethod
     def _is_url(cls, value: str | None, info: ValidationInfo) -> str | None:
         schemes = _SCHEMES[info.field_name or ""]

@@ -1,0 +1,1 @@
+"""SMS messages: rendered, their URLs shortened a recipient each, stored, and handed to a gateway."""

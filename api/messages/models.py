@@ -1,0 +1,260 @@
+"""The body of `POST /v1/sms/messages`, in the words of the vendor's API, and what is answered."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
+
+from api.fields import Url, instant_of
+from api.messages.destinations import CORRELATION_ID_WANTED, is_correlation_id, read_substitutions
+from api.messages.drafts import NoticeCode
+from api.messages.encoding import Encoding
+from api.messages.message import (
+    MAX_CALLBACK_DATA_CHARS,
+    MAX_CONTENT_CHARS,
+    MAX_DESTINATIONS,
+    Fate,
+    Message,
+    MessageStatus,
+)
+
+MAX_SENDER_CHARS: Final = 20
+_SENDER: Final = re.compile(rf"[ -~]{{1,{MAX_SENDER_CHARS}}}\Z")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+_EXAMPLE: Final[JsonDict] = {
+    "from": "12233",
+    "to": [{"to": "+447700900123", "substitutions": {"name": "Ann"}, "correlationId": "order-1"}],
+    "content": "Hi ${name}, see https://www.example.com/spring",
+    "shortenUrls": True,
+}
+
+
+def _read_sender(value: str) -> str:
+    if not _SENDER.match(value):
+        raise ValueError(f"A sender has 1 to {MAX_SENDER_CHARS} printable ASCII characters")
+    return value
+
+
+def _read_text(value: str) -> str:
+    if _UNPRINTABLE.search(value):
+        raise ValueError("Control characters can't stand here, but line breaks and tabs")
+    return value
+
+
+def _read_flag(value: object) -> object:
+    """The vendor's own examples write booleans as strings, too."""
+    flags: dict[object, bool] = {"true": True, "false": False}
+    flag = flags.get(value.lower(), value) if isinstance(value, str) else value
+    if flag is not None and not isinstance(flag, bool):
+        raise ValueError("true or false is wanted here")
+    return flag
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _nothing_if_empty(value: object) -> object:
+    """The vendor's own examples send empty strings for what is not there."""
+    return None if value == "" else value
+
+
+def _read_correlation_id(value: str | None) -> str | None:
+    if value is not None and not is_correlation_id(value):
+        raise ValueError(CORRELATION_ID_WANTED)
+    return value
+
+
+_Flag = Annotated[bool | None, BeforeValidator(_read_flag, json_schema_input_type=bool | None)]
+_OrNothing = BeforeValidator(_nothing_if_empty)
+_CamelCase: Final = ConfigDict(alias_generator=to_camel, frozen=True)
+_DESTINATION: Final = {
+    "anyOf": [
+        {"type": "string", "examples": ["+447700900123"]},
+        {
+            "type": "object",
+            "properties": {
+                "to": {"type": "string"},
+                "substitutions": {"type": "object"},
+                "correlationId": {"type": "string"},
+            },
+            "required": ["to"],
+        },
+    ]
+}
+Substitutions = Annotated[
+    dict[str, str],
+    BeforeValidator(read_substitutions),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}),
+]
+Text = Annotated[str, AfterValidator(_read_text)]
+
+
+class NewMessages(BaseModel):
+    """One message or many. Fields that are not known are passed over, with a warning in the answer."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, frozen=True, extra="allow", json_schema_extra={"examples": [_EXAMPLE]}
+    )
+
+    sender: Annotated[str, AfterValidator(_read_sender)] = Field(
+        alias="from", description="Sender id, short code or number", examples=["12233"]
+    )
+    to: Annotated[
+        Any,
+        WithJsonSchema(
+            {"anyOf": [*_DESTINATION["anyOf"], {"type": "array", "items": _DESTINATION, "maxItems": 1000}]}
+        ),
+    ] = Field(description=f"E.164 numbers, 1 to {MAX_DESTINATIONS:,}, each alone or with fields of its own")
+    content: Annotated[Text, Field(min_length=1, max_length=MAX_CONTENT_CHARS)] = Field(
+        description="The text with ${name} placeholders; hexadecimal digits where it is binary;"
+        " the id of a stored template where contentType is template"
+    )
+    content_type: Annotated[
+        Literal["text", "unicode", "binary", "template"] | None, BeforeValidator(_lower), _OrNothing
+    ] = Field(None, description="text (the default) takes UCS-2 by itself where GSM-7 lacks a character")
+    substitutions: Substitutions = Field(
+        default_factory=dict, description="For all destinations; a destination's own come first"
+    )
+    correlation_id: Annotated[str | None, AfterValidator(_read_correlation_id)] = None
+    callback_url: Annotated[Url | None, _OrNothing] = Field(
+        None, description="Gets a CLICKED receipt for a click on a short URL of the message"
+    )
+    callback_data: Annotated[Text, Field(max_length=MAX_CALLBACK_DATA_CHARS)] | None = None
+    expire_at: Annotated[int | str | None, _OrNothing] = Field(
+        None,
+        description="ISO 8601, or Unix time in s or ms: not handed over later than that",
+        examples=["2030-01-31T18:00:00Z", 1896112800],
+    )
+    dlt_template_id: Annotated[Text, Field(max_length=100)] | None = None
+    shorten_urls: _Flag = Field(None, description="Shorten every https URL in the text")
+    short_url_domain: Annotated[Text | None, _OrNothing] = Field(
+        None, max_length=300, examples=["s.example.com"]
+    )
+    track_short_url_clicks: _Flag = Field(None, description="Send CLICKED receipts to callbackUrl")
+    track_link: _Flag = Field(None, description="Shorten the last https URL only, and track its clicks")
+    append_http: _Flag = Field(None, description="false leaves https:// out of the short URLs")
+    on_shorten_failure: Annotated[Literal["refuse", "send_long"] | None, _OrNothing] = Field(
+        None, description="refuse (the default) answers 503; send_long sends the URLs as they are"
+    )
+
+
+class MessageLink(BaseModel):
+    model_config = _CamelCase
+
+    long_url: str
+    short_url: str = Field(examples=["https://s.example.com/hT5xQ09a"])
+    link_id: str
+
+
+class MessageWarning(BaseModel):
+    """Something that the sender may want to know; the message is sent all the same."""
+
+    code: NoticeCode
+    detail: str
+
+
+class AcceptedMessage(BaseModel):
+    """What became of one destination: `queued` with all fields, or `failed` with `errors`."""
+
+    model_config = _CamelCase
+
+    id: str | None = None
+    message_id: str | None = Field(None, description="The same as id: the vendor's name of it")
+    to: str
+    correlation_id: str | None = None
+    status: Literal["queued", "failed"]
+    content: str | None = None
+    encoding: Encoding | None = None
+    segments: int | None = None
+    segments_before_shortening: int | None = None
+    links: list[MessageLink] | None = None
+    warnings: list[MessageWarning] = []
+    errors: list[dict[str, str]] | None = None
+
+
+class AcceptedMessages(BaseModel):
+    """`messageId` and `correlationId` stand beside the list where there was one destination only."""
+
+    model_config = _CamelCase
+
+    accepted_time: datetime
+    message_id: str | None = None
+    correlation_id: str | None = None
+    messages: list[AcceptedMessage]
+    warnings: list[MessageWarning] = []
+
+
+class StoredMessage(BaseModel):
+    """A message and what became of it."""
+
+    model_config = _CamelCase
+
+    id: str
+    message_id: str = Field(description="The same as id: the vendor's name of it")
+    accepted_time: datetime
+    status_time: datetime
+    status: MessageStatus
+    reason: str | None = Field(None, description="Why it failed")
+    gateway_id: str | None = Field(None, description="The gateway's own id of it")
+    sender: str = Field(serialization_alias="from")
+    to: str
+    correlation_id: str | None
+    content: str
+    content_type: str
+    encoding: Encoding
+    segments: int
+    links: list[MessageLink]
+    callback_url: str | None
+    callback_data: str | None
+    dlt_template_id: str | None
+    expire_at: datetime
+
+    @classmethod
+    def of(cls, message: Message, fate: Fate | None, now_ms: int) -> "StoredMessage":
+        status, status_at_ms = status_of(message, fate, now_ms)
+        return StoredMessage.model_construct(
+            id=message.id,
+            message_id=message.id,
+            accepted_time=instant_of(message.accepted_at_ms),
+            status_time=instant_of(status_at_ms),
+            status=status,
+            reason=(fate and fate.reason) or None,
+            gateway_id=(fate and fate.gateway_id) or None,
+            sender=message.sender,
+            to=message.recipient,
+            correlation_id=message.correlation_id or None,
+            content=message.content,
+            content_type=message.content_type,
+            encoding=message.encoding,
+            segments=message.segments,
+            links=[
+                MessageLink.model_construct(
+                    long_url=url.long_url, short_url=url.short_url, link_id=url.link_id
+                )
+                for url in message.urls
+            ],
+            callback_url=message.callback_url or None,
+            callback_data=message.callback_data or None,
+            dlt_template_id=message.dlt_template_id or None,
+            expire_at=instant_of(message.expires_at_ms),
+        )
+
+
+class StoredMessagePage(BaseModel):
+    data: list[StoredMessage]
+    next_cursor: str | None = Field(
+        description="Send it as cursor to get the next page; null on the last one"
+    )
+
+
+def status_of(message: Message, fate: Fate | None, now_ms: int) -> tuple[MessageStatus, int]:
+    """The status, and since when it is so. One that nobody handed over in time has expired."""
+    if fate is not None:
+        return fate.status, fate.at_ms
+    if message.expires_at_ms <= now_ms:
+        return "expired", message.expires_at_ms
+    return "queued", message.accepted_at_ms

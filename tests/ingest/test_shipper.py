@@ -1,4 +1,4 @@
-"""The shipper against a real Kafka: all that was spooled arrives, each source in one partition and in order."""
+"""The shipper against a real Kafka: all that was spooled arrives, a source in one partition and in order."""
 
 import asyncio
 import contextlib

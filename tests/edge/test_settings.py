@@ -26,6 +26,7 @@ DEFAULTS = {
     "retention_days": 400,
     "outbound_networks": (),
     "cors_origins": (),
+    "sms_gateway_url": None,
 }
 GOOD = [
     ("REDIS_URL", "redis://127.0.0.1:6379/1", "redis://127.0.0.1:6379/1"),

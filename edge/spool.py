@@ -20,6 +20,7 @@ What is in a segment has been handed to the kernel and survives the writer's dea
 it survive a power cut.
 """
 
+import ctypes
 import fcntl
 import itertools
 import os
@@ -41,6 +42,10 @@ SOURCE_NAME: Final = re.compile(r"[1-9][0-9]{0,18}\Z")
 
 _FRAME_BYTES = len(b"00000000 \n")
 _FRAME_START = re.compile(rb"[0-9a-f]{8} ")
+
+_SYNC_FILE_RANGE_WRITE: Final = 2
+_sync_file_range = ctypes.CDLL(None).sync_file_range  # the standard library has it not
+_sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 
 
 class ShortWriteError(OSError):
@@ -126,7 +131,7 @@ def _last_record(line: bytes) -> bytes | None:
 
 
 class SpoolWriter:
-    """Appends records to a source of its own. One thread appends; another may call `sync`.
+    """Appends records to a source of its own. One thread appends; another may call what writes to the disk.
 
     Open it in the process that uses it, after any fork: a forked child would keep the lock held.
     Raises `OSError` where the folder can't be written.
@@ -163,6 +168,13 @@ class SpoolWriter:
         """Bytes that a power cut could take."""
         return self._end - self._synced_end
 
+    def start_writing(self) -> None:
+        """Have the disk begin to take what was appended, so that `sync` finds little left to do.
+
+        For a timer's thread. Nothing is known to be on the disk afterwards; what fails, `sync` will tell.
+        """
+        _sync_file_range(self._fd, 0, 0, _SYNC_FILE_RANGE_WRITE)
+
     def sync(self) -> None:
         """Make everything appended so far survive a power cut. Blocks; for a timer's thread."""
         end = self._end
@@ -175,7 +187,7 @@ class SpoolWriter:
         self._synced_end = end
 
     def close(self) -> None:
-        """Sync, and let the reader know that this source is finished. No `sync` may be running."""
+        """Sync, and let the reader know that this source is finished. Nothing else of it may be running."""
         try:
             self.sync()
         finally:

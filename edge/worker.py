@@ -41,6 +41,8 @@ DRAIN_LOOK_S: Final = 0.02
 READINESS_LOOK_S: Final = 0.1
 SWEEP_S: Final = 1.0
 SYNC_S: Final = 1.0
+START_WRITING_S: Final = 0.05
+MUCH_UNSYNCED_BYTES: Final = 256 * 1024
 GC_THRESHOLDS: Final = (50_000, 20, 50)  # requests make no cycles; connections make few
 
 _log = logging.getLogger(__name__)
@@ -145,7 +147,15 @@ async def _sweep_each_second(
 
 
 async def _sync_each_second(drained: asyncio.Event, spool: SpoolWriter) -> None:
-    while not await _is_set_within(drained, SYNC_S):
+    """Sync the spool each second; in between, have the disk begin with it (`docs/decisions.md` has why)."""
+    loop = asyncio.get_running_loop()
+    sync_at = loop.time() + SYNC_S
+    while not await _is_set_within(drained, START_WRITING_S):
+        if loop.time() < sync_at:
+            if spool.unsynced_bytes >= MUCH_UNSYNCED_BYTES:
+                await asyncio.to_thread(spool.start_writing)
+            continue
+        sync_at = loop.time() + SYNC_S
         if spool.unsynced_bytes:
             try:
                 await asyncio.to_thread(spool.sync)

@@ -185,6 +185,7 @@ def test_syncing_in_another_thread_disturbs_no_append(writer: SpoolWriter) -> No
 
     def sync() -> None:
         while not done.is_set():
+            writer.start_writing()
             writer.sync()
 
     thread = threading.Thread(target=sync)

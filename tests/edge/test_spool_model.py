@@ -117,6 +117,11 @@ class SpoolLockstep(RuleBasedStateMachine):
 
     @precondition(lambda self: self.writer is not None)
     @rule()
+    def start_writing(self) -> None:
+        self.writer.start_writing()
+
+    @precondition(lambda self: self.writer is not None)
+    @rule()
     def close_writer(self) -> None:
         self.writer.sync()
         assert self.writer.unsynced_bytes == 0

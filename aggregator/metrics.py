@@ -4,6 +4,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from aggregator.ledger_metrics import LedgerMetrics
 from ingest.contract import Warehouse
 
 _SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300)
@@ -46,6 +47,11 @@ class AggregatorMetrics:
         self.expired_clicks = Counter(
             "smartlinks_aggregator_expired_clicks", "Clicks older than their tenant keeps", registry=registry
         )
+
+        self.replayed = Counter(
+            "smartlinks_aggregator_replayed_letters", "Dead letters replayed", registry=registry
+        )
+        self.ledger = LedgerMetrics(registry)
 
     def measure_tables(self, warehouse: Warehouse) -> None:
         for table, rows, parts, size in warehouse.query(

@@ -6,15 +6,20 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 
 from aggregator.erasure import purge_deleted_rows, sweep_erasures, sweep_recipients
+from aggregator.ledger import read_ledger
 from aggregator.metrics import AggregatorMetrics
+from aggregator.replay import settle_dead_letters
 from aggregator.retention import cutoffs, expire_clicks
 from edge.contract import Ops, Settings
 from ingest.contract import (
+    ReplayEnrichment,
+    VisitorKeyError,
     Warehouse,
     WarehouseError,
     WarehouseUnavailableError,
@@ -23,6 +28,8 @@ from ingest.contract import (
 )
 
 PERIOD_S: Final = 60.0
+# Who asked for a replay looks for it at once; a look at an empty table costs nothing.
+SETTLE_PERIOD_S: Final = 2.0
 # Rewriting parts costs as much as merging them, and queries don't see deleted rows anyway. The engine keeps
 # the old parts for 8 minutes more, and what was erased is to be off the disk within an hour.
 RUNS_A_PURGE: Final = 30
@@ -33,45 +40,82 @@ _log = logging.getLogger(__name__)
 async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> None:
     """Run until `stop` is set. Metrics are on `METRICS_PORT` + 2; raises `OSError` if that is taken."""
     registry = CollectorRegistry()
-    housekeeping = Housekeeping(warehouse, settings.retention_days, AggregatorMetrics(registry))
+    enrichment = ReplayEnrichment(
+        data_dir=settings.data_dir, geoip_path=settings.geoip_path, warehouse=warehouse
+    )
+    housekeeping = Housekeeping(
+        warehouse,
+        AggregatorMetrics(registry),
+        retention_days=settings.retention_days,
+        spool_dir=settings.spool_dir,
+        enrichment=enrichment,
+    )
     ops = Ops("aggregator", registry)
     ops.ready_when("warehouse", lambda: housekeeping.trouble)
     await ops.start(settings.api_host, settings.metrics_port + 2)
     try:
-        while not stop.is_set():
-            await asyncio.to_thread(housekeeping.run_once, datetime.now(UTC))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), PERIOD_S)
+        await asyncio.gather(
+            _repeat(housekeeping.run_once, PERIOD_S, stop),
+            _repeat(housekeeping.settle, SETTLE_PERIOD_S, stop),
+        )
     finally:
         await ops.close()
+
+
+async def _repeat(work: Callable[[datetime], None], period_s: float, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        await asyncio.to_thread(work, datetime.now(UTC))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), period_s)
 
 
 class Housekeeping:
     """The tasks of a run, one after the other. `trouble` says why the last run failed, None if it didn't."""
 
-    def __init__(self, warehouse: Warehouse, retention_days: int, metrics: AggregatorMetrics) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        metrics: AggregatorMetrics,
+        *,
+        retention_days: int,
+        spool_dir: Path,
+        enrichment: ReplayEnrichment,
+    ) -> None:
         self.trouble: str | None = "the first run is under way"
         self._warehouse = warehouse
-        self._retention_days = retention_days
         self._metrics = metrics
+        self._retention_days = retention_days
+        self._spool_dir = spool_dir
+        self._enrichment = enrichment
         self._runs = 0
 
     def run_once(self, now: datetime) -> None:
         """Run each task, whatever becomes of the others. Blocks."""
-        trouble: str | None = None
-        for name, task in self._tasks(now).items():
-            began_s = time.monotonic()
-            try:
-                task()
-            except (WarehouseError, WarehouseUnavailableError) as error:
-                trouble = f"{name}: {error}"
-                self._metrics.failures.labels(name).inc()
-                _log.warning("%s", trouble)
-            self._metrics.task_duration.labels(name).observe(time.monotonic() - began_s)
-        self.trouble = trouble
+        troubles = [self._attempt(name, task) for name, task in self._tasks(now).items()]
+        self.trouble = next((trouble for trouble in reversed(troubles) if trouble is not None), None)
         self._runs += 1
-        if trouble is None:
+        if self.trouble is None:
             self._metrics.finish_run(now)
+
+    def settle(self, _now: datetime) -> None:
+        """Do what was asked for dead letters. Blocks."""
+        self._attempt(
+            "settle_dead_letters",
+            lambda: self._metrics.replayed.inc(settle_dead_letters(self._warehouse, self._enrichment)),
+        )
+
+    def _attempt(self, name: str, task: Callable[[], object]) -> str | None:
+        """Why it failed, None where it didn't."""
+        began_s = time.monotonic()
+        trouble = None
+        try:
+            task()
+        except (WarehouseError, WarehouseUnavailableError, OSError, VisitorKeyError) as error:
+            trouble = f"{name}: {error}"
+            self._metrics.failures.labels(name).inc()
+            _log.warning("%s", trouble)
+        self._metrics.task_duration.labels(name).observe(time.monotonic() - began_s)
+        return trouble
 
     def _tasks(self, now: datetime) -> Mapping[str, Callable[[], object]]:
         tasks: dict[str, Callable[[], object]] = {
@@ -81,6 +125,9 @@ class Housekeeping:
             ),
             "expire_clicks": lambda: self._metrics.expired_clicks.inc(self._expire(now)),
             "finish_removals": lambda: finish_removals(self._warehouse, now),
+            "read_ledger": lambda: self._metrics.ledger.publish(
+                read_ledger(self._warehouse, self._spool_dir)
+            ),
             "measure_tables": lambda: self._metrics.measure_tables(self._warehouse),
         }
         if self._runs % RUNS_A_PURGE == 0:

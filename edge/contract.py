@@ -27,6 +27,7 @@ from edge.spool import (
     SpoolWriter,
     cut_records,
     frame,
+    new_source_id,
     segment_name,
     unframe,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "generate_many",
     "header_fields",
     "load",
+    "new_source_id",
     "open_link_store",
     "platform_of",
     "segment_name",

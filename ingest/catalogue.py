@@ -7,11 +7,11 @@ any number of times; of a link's or domain's versions the highest counts, in wha
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from ingest.erasure import erase_link, erase_named, forget_codes_of, name_codes_of
 from ingest.link_events import DomainDocument, LinkDocument, RecipientErased
-from ingest.link_listing import LinkListing
+from ingest.link_listing import ACTIVE, LinkListing
 from ingest.warehouse import Warehouse
 
 # Beyond any version of a link: a save that arrives after the deletion never brings it back.
@@ -27,7 +27,7 @@ DOCUMENT_COLUMNS: Final = """
     number, id, tenant, name, domain, suffix, code, destination_url, ios_url, android_url,
     toUnixTimestamp64Milli(links.expires_at) AS expires_at_ms, expired_url, campaign, tags, external_id,
     forward_query, enabled, toUnixTimestamp64Milli(links.created_at) AS created_at_ms,
-    toUnixTimestamp64Milli(links.updated_at) AS updated_at_ms, version
+    toUnixTimestamp64Milli(links.updated_at) AS updated_at_ms, version, imported_clicks
 """
 
 
@@ -39,7 +39,15 @@ class Catalogue:
 
     def save_link(self, doc: LinkDocument, *, token: str) -> None:
         """Store this version of the link, unless a higher one or its deletion is stored."""
-        self._warehouse.insert("links", _columns_of(doc), token=token)
+        self.save_links([doc], token=token)
+
+    def save_links(self, documents: Sequence[LinkDocument], *, token: str) -> None:
+        """The same for several at once. One that is stored a second time under another token does no harm."""
+        columns: dict[str, list[Any]] = {}
+        for doc in documents:
+            for name, (value,) in _columns_of(doc).items():
+                columns.setdefault(name, []).append(value)
+        self._warehouse.insert("links", columns, token=token)
 
     def delete_link(self, tenant: str, number: int, at_ms: int, *, token: str) -> None:
         """Leave a tombstone: its recipients, their codes and all clicks are erased now.
@@ -101,18 +109,18 @@ class Catalogue:
         )
 
     def name_codes_of(self, event: RecipientErased) -> list[tuple[str, str]]:
-        """Note which codes are to go with this recipient; `(domain, code)` of each."""
+        """Note which codes are to go with this person; `(domain, code)` of each."""
         return name_codes_of(
-            self._warehouse, event.tenant, event.recipient, erasure=event.id, asked_at_ms=event.at
+            self._warehouse, event.tenant, event.recipients, erasure=event.id, asked_at_ms=event.at
         )
 
     def erase_recipient(self, event: RecipientErased) -> None:
-        """Delete the recipient, the codes that were named, and the clicks on them.
+        """Delete the person's codes, as they were named, and the clicks on them.
 
         The aggregator erases once more what was on its way.
         """
         erase_named(self._warehouse, event.tenant, event.id)
-        forget_codes_of(self._warehouse, event.tenant, event.recipient, asked_at_ms=event.at)
+        forget_codes_of(self._warehouse, event.tenant, event.recipients, asked_at_ms=event.at)
 
     def save_domain(self, domain: DomainDocument, *, token: str) -> None:
         """Store this version of the domain, deleted or not, unless a higher one is stored."""
@@ -148,6 +156,33 @@ class Catalogue:
             {"tenant": tenant, "id": link_id},
         )
         return LinkDocument.from_json(rows[0]) if rows else None
+
+    def links_named(self, tenant: str, external_ids: Sequence[str]) -> dict[str, LinkDocument]:
+        """The tenant's links with these external ids; the oldest where several have one."""
+        rows = self._warehouse.query_dicts(
+            f"SELECT {DOCUMENT_COLUMNS} FROM links FINAL WHERE tenant = {{tenant:String}} AND NOT deleted"  # noqa: S608 - our own names
+            " AND external_id IN {external_ids:Array(String)} ORDER BY number DESC",
+            {"tenant": tenant, "external_ids": list(external_ids)},
+        )
+        found = map(LinkDocument.from_json, rows)
+        return {link.external_id: link for link in found if link.external_id is not None}
+
+    def label_counts(
+        self, tenant: str, label: Literal["campaign", "tag"], q: str, after: str, limit: int, now_ms: int
+    ) -> list[tuple[str, int, int]]:
+        """Campaigns or tags behind `after`, by name: each with its links, and how many of them are active.
+
+        `q` is looked for in the name, in any case.
+        """
+        name = {"campaign": "campaign", "tag": "arrayJoin(tags)"}[label]
+        rows = self._warehouse.query(
+            f"SELECT assumeNotNull({name}) AS label, count(), countIf({ACTIVE}) FROM links FINAL"  # noqa: S608 - our own names
+            " WHERE tenant = {tenant:String} AND NOT deleted GROUP BY label"
+            " HAVING label > {after:String} AND positionCaseInsensitiveUTF8(label, {q:String}) > 0"
+            " ORDER BY label LIMIT {limit:UInt32}",
+            {"tenant": tenant, "after": after, "q": q, "limit": limit, "now_ms": now_ms},
+        )
+        return [(str(label), int(links), int(active)) for label, links, active in rows]
 
     def links(self, tenant: str, listing: LinkListing) -> tuple[list[LinkDocument], str | None]:
         """One page of the tenant's links, and the cursor of the next. Raises `CursorError`."""
@@ -256,5 +291,6 @@ def _columns_of(doc: LinkDocument) -> Mapping[str, Sequence[Any]]:
         "created_at": [doc.created_at_ms],
         "updated_at": [doc.updated_at_ms],
         "version": [doc.version],
+        "imported_clicks": [doc.imported_clicks],
         "deleted": [False],
     }

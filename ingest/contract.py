@@ -1,9 +1,12 @@
 """What other folders may use of ingest. Nothing else of it is imported from outside."""
 
 from ingest.apply import CodeTakenError, DomainTakenError, LinkEventApplier, edge_link
+from ingest.batches import month_bounds_ms
 from ingest.catalogue import Catalogue
 from ingest.click_changes import mark_dirty
+from ingest.decode import Click, DeadReason, UndecodableError
 from ingest.deduplication import verify_deduplication
+from ingest.enrich.visitor import VisitorKeyError
 from ingest.erasure import ON_ITS_WAY, count_named, erase_link, erase_named
 from ingest.explain import Explainer, Explanation, Request
 from ingest.link_events import (
@@ -23,6 +26,7 @@ from ingest.link_listing import CursorError, LinkListing, Sort, Status
 from ingest.outbox import MAX_EVENT_BYTES, Outbox
 from ingest.outbox_spool import OutboxUnavailableError
 from ingest.removal import finish_removals, remove_clicks
+from ingest.replay import ReplayEnrichment, decode_as
 from ingest.rows import CLICK_COLUMNS
 from ingest.runner import run
 from ingest.spool_totals import read_last_seqs
@@ -45,9 +49,11 @@ __all__ = [
     "ON_ITS_WAY",
     "AddressPrivacy",
     "Catalogue",
+    "Click",
     "CodeTakenError",
     "CodesMinted",
     "CursorError",
+    "DeadReason",
     "DomainDeleted",
     "DomainDocument",
     "DomainSaved",
@@ -67,21 +73,26 @@ __all__ = [
     "PageText",
     "RecipientErased",
     "RecipientPrivacy",
+    "ReplayEnrichment",
     "Request",
     "Role",
     "Row",
     "Sort",
     "Status",
     "TenantDocument",
+    "UndecodableError",
+    "VisitorKeyError",
     "Warehouse",
     "WarehouseError",
     "WarehouseUnavailableError",
     "count_named",
+    "decode_as",
     "edge_link",
     "erase_link",
     "erase_named",
     "finish_removals",
     "mark_dirty",
+    "month_bounds_ms",
     "open_warehouse",
     "read_last_seqs",
     "read_tenants",

@@ -4,6 +4,7 @@ Rows are gone from every query at once, and from the disk once the deleted masks
 (`aggregator/erasure.py`).
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -41,20 +42,22 @@ def erase_link(warehouse: Warehouse, tenant: str, number: int) -> None:
 
 
 def name_codes_of(
-    warehouse: Warehouse, tenant: str, recipient: str, *, erasure: str, asked_at_ms: int
+    warehouse: Warehouse, tenant: str, recipients: Sequence[str], *, erasure: str, asked_at_ms: int
 ) -> list[tuple[str, str]]:
-    """Note which codes the recipient had when it was asked; `(domain, code)` of each, also of an earlier try.
+    """Note which codes a person had when it was asked; `(domain, code)` of each, also of an earlier try.
+
+    `recipients` are all forms in which the person may be stored.
 
     Codes minted later are another story: whoever comes back is known again.
     """
     parameters: dict[str, object] = {
         "tenant": tenant,
-        "recipient": recipient,
+        "recipients": list(recipients),
         "erasure": erasure,
         "asked_at": asked_at_ms,
     }
     theirs = (
-        "FROM codes WHERE tenant = {tenant:String} AND recipient = {recipient:String}"
+        "FROM codes WHERE tenant = {tenant:String} AND recipient IN {recipients:Array(String)}"
         " AND minted_at <= fromUnixTimestamp64Milli({asked_at:Int64}, 'UTC')"
     )
     warehouse.command(
@@ -69,10 +72,10 @@ def name_codes_of(
     return [(str(domain), str(code)) for domain, code in rows]
 
 
-def count_named(warehouse: Warehouse, tenant: str, recipient: str) -> dict[str, int]:
-    """How much there is of a recipient: `codes`, and `clicks` on them."""
-    parameters: dict[str, object] = {"tenant": tenant, "recipient": recipient}
-    theirs = "FROM codes WHERE tenant = {tenant:String} AND recipient = {recipient:String}"
+def count_named(warehouse: Warehouse, tenant: str, recipients: Sequence[str]) -> dict[str, int]:
+    """How much there is of a person: `codes`, and `clicks` on them."""
+    parameters: dict[str, object] = {"tenant": tenant, "recipients": list(recipients)}
+    theirs = "FROM codes WHERE tenant = {tenant:String} AND recipient IN {recipients:Array(String)}"
     ((codes,),) = warehouse.query(f"SELECT uniqExact(link, code) {theirs}", parameters)
     ((clicks,),) = warehouse.query(
         "SELECT count() FROM clicks WHERE tenant = {tenant:String}"
@@ -101,10 +104,12 @@ def erase_named(warehouse: Warehouse, tenant: str, erasure: str) -> int:
     return removed
 
 
-def forget_codes_of(warehouse: Warehouse, tenant: str, recipient: str, *, asked_at_ms: int) -> None:
-    """Delete from the catalogue which codes were the recipient's; last, since the rest follows from it."""
+def forget_codes_of(
+    warehouse: Warehouse, tenant: str, recipients: Sequence[str], *, asked_at_ms: int
+) -> None:
+    """Delete from the catalogue which codes were the person's; last, since the rest follows from it."""
     warehouse.command(
-        "DELETE FROM codes WHERE tenant = {tenant:String} AND recipient = {recipient:String}"
+        "DELETE FROM codes WHERE tenant = {tenant:String} AND recipient IN {recipients:Array(String)}"
         " AND minted_at <= fromUnixTimestamp64Milli({asked_at:Int64}, 'UTC')",
-        {"tenant": tenant, "recipient": recipient, "asked_at": asked_at_ms},
+        {"tenant": tenant, "recipients": list(recipients), "asked_at": asked_at_ms},
     )

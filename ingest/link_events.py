@@ -8,22 +8,26 @@ Values on the bus are JSON objects; `docs/links.v1.schema.json` describes them. 
 | `link.deleted` | `number`, `link_id` |
 | `link.withdrawn` | `link`: a link whose making failed; nobody was told of it, so its code is free again |
 | `codes.minted` | `number`, `domain`, `codes`: a list of `[code, recipient, reference]` |
-| `recipient.erased` | `recipient`: a person whose codes, and all that is known of them, are to go |
+| `recipient.erased` | `recipients`: all forms in which a person is stored who is to be forgotten |
 | `domain.saved` | `domain`: the whole domain as in `DomainDocument` |
 | `domain.deleted` | `domain`: what is left of it; its codes and its tag are never given again |
 
 Every event has `id` (unique for ever; also the token of its inserts), `at` and `tenant`.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import orjson
 
 
 @dataclass(frozen=True, slots=True)
 class LinkDocument:
-    """A link, whole. `version` counts up with every change; `enabled=False` answers 404 like no link."""
+    """A link, whole. `version` counts up with every change; `enabled=False` answers 404 like no link.
+
+    `imported_clicks` is what another shortener had counted; events of before there was such a field lack it.
+    """
 
     number: int
     id: str
@@ -45,6 +49,7 @@ class LinkDocument:
     created_at_ms: int
     updated_at_ms: int
     version: int
+    imported_clicks: int = 0
 
     @classmethod
     def from_json(cls, value: bytes | dict[str, Any]) -> "LinkDocument":
@@ -140,7 +145,7 @@ class RecipientErased:
     id: str
     at: int
     tenant: str
-    recipient: str
+    recipients: tuple[str, ...]
     type: Literal["recipient.erased"] = "recipient.erased"
 
 
@@ -177,20 +182,24 @@ def decode_event(value: bytes) -> LinkEvent:
     try:
         fields = orjson.loads(value)
         kind = fields["type"]
-        if kind == "link.saved":
-            return LinkSaved(**{**fields, "link": LinkDocument.from_json(fields["link"])})
-        if kind == "link.withdrawn":
-            return LinkWithdrawn(**{**fields, "link": LinkDocument.from_json(fields["link"])})
-        if kind == "link.deleted":
-            return LinkDeleted(**fields)
-        if kind == "codes.minted":
-            return CodesMinted(**{**fields, "codes": tuple(tuple(minted) for minted in fields["codes"])})
-        if kind == "recipient.erased":
-            return RecipientErased(**fields)
-        if kind == "domain.saved":
-            return DomainSaved(**{**fields, "domain": DomainDocument.from_json(fields["domain"])})
-        if kind == "domain.deleted":
-            return DomainDeleted(**{**fields, "domain": DomainDocument.from_json(fields["domain"])})
+        if kind not in _EVENTS:
+            raise ValueError(f"unknown type of link event: {kind!r}")
+        event_type, name, read = _EVENTS[kind]
+        if name is not None:
+            fields[name] = read(fields[name])
+        event: LinkEvent = event_type(**fields)
     except (TypeError, KeyError) as error:
         raise ValueError(f"not a link event: {error}") from None
-    raise ValueError(f"unknown type of link event: {kind!r}")
+    return event
+
+
+# Of each type its class, the field that is no plain value, and how that is read.
+_EVENTS: Final[Mapping[str, tuple[Callable[..., LinkEvent], str | None, Callable[[Any], Any]]]] = {
+    "link.saved": (LinkSaved, "link", LinkDocument.from_json),
+    "link.withdrawn": (LinkWithdrawn, "link", LinkDocument.from_json),
+    "link.deleted": (LinkDeleted, None, str),
+    "codes.minted": (CodesMinted, "codes", lambda codes: tuple(map(tuple, codes))),
+    "recipient.erased": (RecipientErased, "recipients", tuple),
+    "domain.saved": (DomainSaved, "domain", DomainDocument.from_json),
+    "domain.deleted": (DomainDeleted, "domain", DomainDocument.from_json),
+}

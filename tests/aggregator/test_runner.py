@@ -17,7 +17,7 @@ from aggregator.contract import migrate, run
 from aggregator.metrics import AggregatorMetrics
 from aggregator.runner import Housekeeping
 from edge.contract import Settings
-from ingest.contract import Catalogue, Warehouse
+from ingest.contract import Catalogue, ReplayEnrichment, Warehouse
 from tests.fixtures.clicks import insert_clicks
 
 NOW = datetime(2025, 6, 15, 12, 7, tzinfo=UTC)
@@ -31,6 +31,17 @@ def metrics_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port - 2
+
+
+def housekeeping_of(warehouse: Warehouse, registry: CollectorRegistry) -> Housekeeping:
+    nowhere = Path("/nonexistent")
+    return Housekeeping(
+        warehouse,
+        AggregatorMetrics(registry),
+        retention_days=30,
+        spool_dir=nowhere,
+        enrichment=ReplayEnrichment(data_dir=nowhere, geoip_path=None, warehouse=warehouse),
+    )
 
 
 async def wait_for_status(url: str, status: int) -> str:
@@ -65,11 +76,16 @@ def test_one_run_does_all_tasks(warehouse: Warehouse) -> None:
     insert_clicks(warehouse, [{"ts": NOW_MS - 90 * 86_400_000, "seq": 2, "link": 2}], "old")
     insert_clicks(warehouse, [{"ts": NOW_MS, "seq": 3, "link": 2}], "kept")
     registry = CollectorRegistry()
-    housekeeping = Housekeeping(warehouse, 30, AggregatorMetrics(registry))
+    housekeeping = housekeeping_of(warehouse, registry)
     housekeeping.run_once(NOW)
     assert housekeeping.trouble is None
     assert warehouse.query("SELECT seq FROM clicks") == [(3,)]
     assert registry.get_sample_value("smartlinks_aggregator_swept_links_total") == 1
+    assert registry.get_sample_value("smartlinks_aggregator_expired_clicks_total") == 1
+    assert registry.get_sample_value("smartlinks_ledger_balanced") == 1
+    assert registry.get_sample_value("smartlinks_ledger_clicks", {"stage": "stored"}) == 3
+    assert registry.get_sample_value("smartlinks_ledger_clicks", {"stage": "rows"}) == 1
+    assert registry.get_sample_value("smartlinks_ledger_removed", {"reason": "erased"}) == 1
     assert registry.get_sample_value("smartlinks_aggregator_last_run_timestamp_seconds") == NOW.timestamp()
 
 
@@ -78,7 +94,7 @@ def test_a_task_that_fails_is_told_and_stops_no_other(
 ) -> None:
     warehouse.command("DROP TABLE erasures")
     registry = CollectorRegistry()
-    housekeeping = Housekeeping(warehouse, 30, AggregatorMetrics(registry))
+    housekeeping = housekeeping_of(warehouse, registry)
     housekeeping.run_once(NOW)
     assert housekeeping.trouble is not None
     assert housekeeping.trouble.startswith("sweep_erasures: ")
@@ -115,7 +131,7 @@ def test_the_schema_fits_a_server_too(open_clickhouse: Callable[[], Warehouse]) 
     migrate(warehouse)
     insert_clicks(warehouse, [{"ts": NOW_MS, "seq": 1}], "a")
     Catalogue(warehouse).delete_link("acme", 1, NOW_MS, token="x")
-    housekeeping = Housekeeping(warehouse, 30, AggregatorMetrics(CollectorRegistry()))
+    housekeeping = housekeeping_of(warehouse, CollectorRegistry())
     housekeeping.run_once(NOW)
     assert housekeeping.trouble is None
     assert warehouse.query("SELECT count() FROM clicks") == [(0,)]

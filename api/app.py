@@ -114,7 +114,7 @@ def build_app(
         ),
         catalogue=catalogue,
         warehouse=warehouse,
-        explainer=Explainer(data_dir=settings.data_dir, geoip_path=settings.geoip_path),
+        explainer=Explainer(data_dir=settings.data_dir, geoip_path=settings.geoip_path, warehouse=warehouse),
         metrics=metrics,
         clock=clock,
     )

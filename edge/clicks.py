@@ -22,6 +22,7 @@ are recorded is bounded: `edge/orphans.py`.
 | `ip` | str | the client's address, as `TRUSTED_PROXIES` let it be known; IPv4-mapped ones as IPv4 |
 | `ua`, `referer`, `language` | str | header values, at most 2,048 characters each, `""` where absent |
 | `signals` | object | header values by lower-case name, only those that came: see `SIGNAL_HEADERS` |
+| `channel` | str | may be left out: `redirect`, or `app` for a click that an app reported to the api |
 """
 
 from typing import Final, Literal

@@ -14,6 +14,8 @@ MAX_TS_MS: Final = 4_102_444_800_000  # 2100-01-01; the rollup's 32-bit seconds 
 MAX_ID: Final = 2**63 - 1
 
 Method = Literal["GET", "HEAD"]
+Channel = Literal["redirect", "app"]
+"""How a click came to us: by our own redirect, or reported by an app whose system had opened the link."""
 DeadReason = Literal[
     "not_json", "not_an_object", "unknown_version", "missing_field", "wrong_type", "wrong_value"
 ]
@@ -40,6 +42,7 @@ class Click:
     referer: str
     language: str
     signals: Mapping[str, str]
+    channel: Channel = "redirect"
 
 
 class UndecodableError(ValueError):
@@ -74,6 +77,7 @@ _CHOICES: Final[tuple[tuple[str, frozenset[str]], ...]] = (
     ("route", frozenset(get_args(Route))),
     ("outcome", frozenset(get_args(Outcome))),
 )
+_CHANNELS: Final = get_args(Channel)
 _BOUNDS: Final = (("source", 1, MAX_ID), ("seq", 1, MAX_ID), ("link", 0, MAX_ID), ("ts", 1, MAX_TS_MS))
 _NAMES: Final = ("host", "code")
 _TEXTS: Final = (*_NAMES, "tenant", "ip", "ua", "referer", "language")
@@ -97,6 +101,10 @@ def decode(value: bytes) -> Click:
         values.append(field)
     _check_values(event)
     _check_texts(event)
+    channel = event.get("channel", "redirect")
+    if channel not in _CHANNELS:
+        raise UndecodableError("wrong_value", f"channel is {_shown(channel)}")
+    values.append(channel)
     return Click(*values)
 
 

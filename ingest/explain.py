@@ -12,9 +12,12 @@ from edge.contract import decide, header_fields, platform_of
 from ingest.apply import edge_link
 from ingest.decode import EVENT_VERSION, Method, decode
 from ingest.enrich.geo import Geo
+from ingest.enrich.network import Networks
+from ingest.enrich.privacy import WarehouseProfiles
 from ingest.enrich.steps import Enrichment
 from ingest.enrich.visitor import KEY_BYTES, VisitorIds, key_path
 from ingest.link_events import LinkDocument
+from ingest.warehouse import Warehouse
 
 # An event's number in its spool; nothing depends on it here.
 _SOURCE: Final = 1
@@ -53,9 +56,10 @@ class Explanation:
 class Explainer:
     """Explains requests by the databases and the key that ingest uses, opened when asked. For any thread."""
 
-    def __init__(self, *, data_dir: Path, geoip_path: str | None) -> None:
+    def __init__(self, *, data_dir: Path, geoip_path: str | None, warehouse: Warehouse) -> None:
         self._key_path = key_path(data_dir)
-        self._geoip_path = geoip_path
+        self._databases = Path(geoip_path) if geoip_path else None
+        self._profiles_of = WarehouseProfiles(warehouse, makes_salts=False)
         self._lock = threading.Lock()
         self._enrichment: Enrichment | None = None
         self._has_key = False
@@ -109,7 +113,9 @@ class Explainer:
             key = self._key_path.read_bytes() if self._key_path.exists() else b""
             self._has_key = len(key) == KEY_BYTES
             self._enrichment = Enrichment(
-                geo=Geo(Path(self._geoip_path) if self._geoip_path else None),
+                geo=Geo(self._databases),
+                networks=Networks(self._databases),
                 visitor_ids=VisitorIds(key if self._has_key else bytes(KEY_BYTES)),
+                profiles_of=self._profiles_of,
             )
         return self._enrichment

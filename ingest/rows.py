@@ -37,4 +37,8 @@ CLICK_COLUMNS: Final = (
     "device",
     "platform",
     "ingested_at",
+    "asn",
+    "network",
+    "network_kind",
+    "channel",
 )

@@ -49,7 +49,7 @@ async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> 
     Raises `SettingsError`, `SpoolInUseError`, `VisitorKeyError` or `OSError` where it can't start.
     """
     enrichment = await asyncio.to_thread(
-        open_enrichment, data_dir=settings.data_dir, geoip_path=settings.geoip_path
+        open_enrichment, data_dir=settings.data_dir, geoip_path=settings.geoip_path, warehouse=warehouse
     )
     source = open_source(settings.events_url, settings.spool_dir)
     gc.freeze()  # modules and parsers stay for ever; a collection that need not walk them saves a sixth a row
@@ -174,7 +174,9 @@ class Runner:
         raise _StoppedError
 
     async def _store_batch(self, batch: Batch, stop: asyncio.Event, *, damaged: int) -> None:
-        columns = await asyncio.to_thread(self._enrich, batch) if batch.clicks else None
+        columns: dict[str, Column] | None = None
+        if batch.clicks:  # asks the warehouse for the tenants' privacy profiles
+            columns = await self._persist("warehouse", lambda: asyncio.to_thread(self._enrich, batch), stop)
         await self._persist("source", lambda: self._source.plan(batch.range), stop)
         if batch.dead_letters:
             await self._persist(

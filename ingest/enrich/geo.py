@@ -4,18 +4,18 @@ Every key is readable: `Unknown` where the database has nothing (or there is no 
 address is of a network that no database can know. Coordinates are 0.0 then.
 """
 
-import ipaddress
 import logging
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import maxminddb
 
-CHECK_INTERVAL_S: Final = 10.0
+from ingest.enrich.addresses import PRIVATE_NAME, UNKNOWN_NAME, is_private, parse_address
+from ingest.enrich.database_files import DatabaseFiles, MmdbFile, open_mmdb
+
 CACHE_SIZE: Final = 16_384
 
 _log = logging.getLogger(__name__)
@@ -31,50 +31,20 @@ class Place(NamedTuple):
     longitude: float
 
 
-UNKNOWN: Final = Place("Unknown", "Unknown", "Unknown", 0.0, 0.0)
-PRIVATE: Final = Place("Private", "Private", "Private", 0.0, 0.0)
-
-# Loopback, link-local, private and carrier-grade NAT networks. Documentation networks are not among them.
-_PRIVATE_NETWORKS: Final = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "100.64.0.0/10",
-        "::1/128",
-        "fe80::/10",
-        "fc00::/7",
-    )
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Database:
-    """One open file. `kind` is what its maker calls it; `ip_version` 4 knows no IPv6 addresses."""
-
-    path: Path
-    kind: str
-    ip_version: int
-    reader: maxminddb.Reader
+UNKNOWN: Final = Place(UNKNOWN_NAME, UNKNOWN_NAME, UNKNOWN_NAME, 0.0, 0.0)
+PRIVATE: Final = Place(PRIVATE_NAME, PRIVATE_NAME, PRIVATE_NAME, 0.0, 0.0)
 
 
 class Geo:
-    """The databases at a path: one `*.mmdb` file, or a folder of them. None: no database.
+    """The city databases at a path: one `*.mmdb` file, or a folder of them. None: no database.
 
-    Files that change are read again, looked at every 10 s at the most by `refresh`. One that can't be read is
-    passed over with a warning until it changes; the others go on. Where several know an address, a city
-    database comes before others, then the file's name decides.
+    Files that change are read again (`ingest/enrich/database_files.py`). Where several know an address, a
+    city database comes before others, then the file's name decides.
     """
 
     def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._path = path
-        self._clock = clock
-        self._checked_s = clock()
-        self._seen = _stamps(path)
-        self._databases = _open(self._seen)
+        self._files: DatabaseFiles[MmdbFile] = DatabaseFiles(path, ("*.mmdb",), _open_city, clock=clock)
+        self._databases = _in_order(self._files.databases)
         self._locate = lru_cache(CACHE_SIZE)(self._look_up)
 
     def locate(self, address: str) -> Place:
@@ -82,14 +52,8 @@ class Geo:
 
     def refresh(self) -> None:
         """Read the files again if they changed. Cheap; call it once a batch."""
-        now_s = self._clock()
-        if now_s - self._checked_s < CHECK_INTERVAL_S:
-            return
-        self._checked_s = now_s
-        stamps = _stamps(self._path)
-        if stamps != self._seen:
-            self._seen = stamps
-            self._databases = _open(stamps)
+        if self._files.refresh():
+            self._databases = _in_order(self._files.databases)
             self._locate.cache_clear()
 
     def cache_use(self) -> tuple[int, int]:
@@ -102,13 +66,10 @@ class Geo:
         return [database.kind for database in self._databases]
 
     def _look_up(self, address: str) -> Place:
-        try:
-            ip = ipaddress.ip_address(address)
-        except ValueError:
+        ip = parse_address(address)
+        if ip is None:
             return UNKNOWN
-        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-            ip = ip.ipv4_mapped
-        if any(ip in network for network in _PRIVATE_NETWORKS):
+        if is_private(ip):
             return PRIVATE
         for database in self._databases:
             if ip.version > database.ip_version:
@@ -117,6 +78,7 @@ class Geo:
                 place = _place(database.reader.get(ip))
             except (maxminddb.InvalidDatabaseError, ValueError) as error:
                 _log.warning("city database %s is damaged: %s", database.path, error)
+                self._files.drop(database.path)
                 self._databases = [other for other in self._databases if other is not database]
                 continue
             if place is not None:
@@ -124,28 +86,17 @@ class Geo:
         return UNKNOWN
 
 
-def _stamps(path: Path | None) -> dict[Path, tuple[int, int]]:
-    """Each database file's modification time and size."""
-    if path is None:
-        return {}
-    try:
-        files = sorted(path.glob("*.mmdb")) if path.is_dir() else [path]
-        return {file: (file.stat().st_mtime_ns, file.stat().st_size) for file in files}
-    except OSError as error:
-        _log.warning("no city database: %s", error)
-        return {}
+def _open_city(path: Path) -> MmdbFile | None:
+    """None for a database of networks, which has no places."""
+    database = open_mmdb(path)
+    return None if is_of_networks(database) else database
 
 
-def _open(files: Iterable[Path]) -> list[Database]:
-    databases = []
-    for file in files:
-        try:
-            reader = maxminddb.open_database(file, maxminddb.MODE_MMAP_EXT)
-        except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
-            _log.warning("city database %s can't be read: %s", file, error)
-            continue
-        metadata = reader.metadata()
-        databases.append(Database(file, metadata.database_type, metadata.ip_version, reader))
+def is_of_networks(database: MmdbFile) -> bool:
+    return any(word in database.kind.lower() for word in ("asn", "isp"))
+
+
+def _in_order(databases: list[MmdbFile]) -> list[MmdbFile]:
     return sorted(databases, key=lambda database: "city" not in database.kind.lower())
 
 
@@ -177,7 +128,7 @@ def _of(country: Any, region: Any, city: Any, latitude: Any, longitude: Any) -> 
 
 
 def _name(value: Any) -> str:
-    return value if isinstance(value, str) and value else "Unknown"
+    return value if isinstance(value, str) and value else UNKNOWN_NAME
 
 
 def _degrees(value: Any) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Verdict = Literal["human", "preview", "automated"]
 
@@ -20,13 +20,23 @@ class AgentRule:
     pattern: str
 
 
+class RequestFacts(NamedTuple):
+    """What is known of a request beside its user agent. `language` is its `Accept-Language`, "" for none."""
+
+    method: str
+    signals: Mapping[str, str]
+    language: str
+    network_kind: str
+    channel: str
+
+
 @dataclass(frozen=True, slots=True)
 class RequestRule:
-    """Decides by the method and the signal headers."""
+    """Decides by what else is known of the request."""
 
     name: str
     verdict: Verdict
-    matches: Callable[[str, Mapping[str, str]], bool]
+    matches: Callable[[RequestFacts], bool]
 
 
 Rule = AgentRule | RequestRule

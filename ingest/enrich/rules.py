@@ -4,20 +4,20 @@ To add one, put it where it belongs, give it a test, and count `RULES_VERSION` u
 what a change does to a corpus of labelled user agents.
 """
 
-from collections.abc import Mapping
 from typing import Final
 
 from ingest.enrich.lists import listed_previews, listed_robots
-from ingest.enrich.rule import AgentRule, RequestRule, Rule
+from ingest.enrich.rule import AgentRule, RequestFacts, RequestRule, Rule
 
-RULES_VERSION: Final = 2
+RULES_VERSION: Final = 3
 LAST_RULE: Final = "unlike any browser"
 
 _PREFETCH_HEADERS: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 _PREFETCH_WORDS: Final = ("prefetch", "prerender", "preview")
 
 
-def _is_prefetch(_method: str, signals: Mapping[str, str]) -> bool:
+def _is_prefetch(facts: RequestFacts) -> bool:
+    signals = facts.signals
     if not signals:
         return False
     return any(
@@ -28,11 +28,20 @@ def _is_prefetch(_method: str, signals: Mapping[str, str]) -> bool:
     )
 
 
-def _is_not_get(method: str, _signals: Mapping[str, str]) -> bool:
-    return method != "GET"
+def _is_not_get(facts: RequestFacts) -> bool:
+    return facts.method != "GET"
 
 
-def _is_any(_method: str, _signals: Mapping[str, str]) -> bool:
+def _is_rented_machine(facts: RequestFacts) -> bool:
+    """A hosting network alone is nobody's fault: VPNs are there too. But every browser names languages."""
+    return facts.network_kind == "hosting" and not facts.language
+
+
+def _is_reported(facts: RequestFacts) -> bool:
+    return facts.channel == "app"
+
+
+def _is_any(_facts: RequestFacts) -> bool:
     return True
 
 
@@ -245,6 +254,8 @@ BROWSERS: Final = (
 )
 
 RULES: Final[tuple[Rule, ...]] = (
+    # An app tells of a tap that its system took past us; its user agent is of no browser.
+    RequestRule("reported by an app", "human", _is_reported),
     # A browser or an app loads ahead of the tap, with the user agent of the person it works for.
     RequestRule("prefetch header", "preview", _is_prefetch),
     *PREVIEWS,
@@ -255,6 +266,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *MACHINES,
     *listed_robots(),
     *ROBOTS,
+    RequestRule("hosting network, no language", "automated", _is_rented_machine),
     *BROWSERS,
     RequestRule(LAST_RULE, "automated", _is_any),
 )

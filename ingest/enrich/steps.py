@@ -5,7 +5,7 @@ Working by columns and by batch is what the warehouse wants, and lets a step be 
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
@@ -15,12 +15,15 @@ import orjson
 
 from ingest.decode import Click
 from ingest.enrich.geo import Geo
+from ingest.enrich.network import Networks
+from ingest.enrich.privacy import Profiles, ProfilesOf, WarehouseProfiles, keep_whole, kept_address
 from ingest.enrich.referrer import referrer_of
 from ingest.enrich.rules import RULES_VERSION
 from ingest.enrich.user_agent import UserAgents, apply_hints
 from ingest.enrich.verdict import Judge
 from ingest.enrich.visitor import VisitorIds, key_path, load_key
 from ingest.rows import CLICK_COLUMNS
+from ingest.warehouse import Warehouse
 
 USER_AGENT_CACHE_SIZE: Final = 16_384
 
@@ -39,12 +42,21 @@ _CARRIED: Final = {
     "method": "method",
     "route": "route",
     "outcome": "outcome",
-    "ip": "ip",
     "user_agent": "user_agent",
     "referer": "referer",
     "language": "language",
+    "channel": "channel",
 }
 _carried_fields = attrgetter(*_CARRIED.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The clicks of a batch, how much is kept of their addresses, and the columns that earlier steps made."""
+
+    clicks: Sequence[Click]
+    profiles: Profiles
+    filled: dict[str, Column] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +65,7 @@ class Step:
 
     name: str
     columns: tuple[str, ...]
-    fill: Callable[[Sequence[Click]], Iterable[Column]]
+    fill: Callable[[Batch], Iterable[Column]]
 
 
 class Enrichment:
@@ -62,11 +74,20 @@ class Enrichment:
     `columns` is for one thread at a time.
     """
 
-    def __init__(self, *, geo: Geo, visitor_ids: VisitorIds) -> None:
+    def __init__(
+        self,
+        *,
+        geo: Geo,
+        visitor_ids: VisitorIds,
+        networks: Networks | None = None,
+        profiles_of: ProfilesOf = keep_whole,
+    ) -> None:
         self._agents = lru_cache(USER_AGENT_CACHE_SIZE)(UserAgents())
         self._geo = geo
+        self._networks = networks or Networks(None)
         self._judge = Judge()
         self._visitor_ids = visitor_ids
+        self._profiles_of = profiles_of
         self.steps: Final = (
             Step("carry", (*_CARRIED, "signals"), _carry),
             Step(
@@ -75,9 +96,12 @@ class Enrichment:
                 self._parse_user_agents,
             ),
             Step("geo", ("country", "region", "city", "latitude", "longitude"), self._locate),
+            Step("network", ("asn", "network", "network_kind"), self._find_networks),
             Step("verdict", ("verdict", "rule", "rules_version"), self._judge_clicks),
             Step("visitor", ("visitor",), self._tell_visitors),
             Step("referrer", ("referrer",), _name_referrers),
+            # Last, when nobody needs the whole address any more.
+            Step("privacy", ("ip",), self._cut_addresses),
         )
 
     def columns(
@@ -85,57 +109,80 @@ class Enrichment:
     ) -> dict[str, Column]:
         """The columns of `ingest/rows.py` for these clicks (one at least), stored at `now_ms`.
 
-        `timed` hears each step's name and seconds.
+        `timed` hears each step's name and seconds. Raises what asking for the tenants' profiles raises.
         """
-        filled: dict[str, Column] = {"ingested_at": [now_ms] * len(clicks)}
+        batch = Batch(clicks, self._profiles_of(clicks), {"ingested_at": [now_ms] * len(clicks)})
         for step in self.steps:
             began_s = time.perf_counter()
-            filled.update(zip(step.columns, step.fill(clicks), strict=True))
+            batch.filled.update(zip(step.columns, step.fill(batch), strict=True))
             if timed is not None:
                 timed(step.name, time.perf_counter() - began_s)
-        return {name: filled[name] for name in CLICK_COLUMNS}
+        return {name: batch.filled[name] for name in CLICK_COLUMNS}
 
     def cache_uses(self) -> Mapping[str, tuple[int, int]]:
         """Hits and misses of each cache so far, by its step's name. Any thread may ask."""
         return {
             "user_agent": self._agents.cache_info()[:2],
             "geo": self._geo.cache_use(),
+            "network": self._networks.cache_use(),
             "verdict": self._judge.cache_use(),
         }
 
-    def _parse_user_agents(self, clicks: Sequence[Click]) -> Iterable[Column]:
+    def _parse_user_agents(self, batch: Batch) -> Iterable[Column]:
         parse = self._agents
         agents = (
             apply_hints(parse(click.user_agent), click.signals) if click.signals else parse(click.user_agent)
-            for click in clicks
+            for click in batch.clicks
         )
         return zip(*agents, strict=True)
 
-    def _locate(self, clicks: Sequence[Click]) -> Iterable[Column]:
+    def _locate(self, batch: Batch) -> Iterable[Column]:
         self._geo.refresh()
-        return zip(*(self._geo.locate(click.ip) for click in clicks), strict=True)
+        return zip(*(self._geo.locate(click.ip) for click in batch.clicks), strict=True)
 
-    def _judge_clicks(self, clicks: Sequence[Click]) -> Iterable[Column]:
-        judged = (self._judge(click.method, click.user_agent, click.signals) for click in clicks)
-        return (*zip(*judged, strict=True), [RULES_VERSION] * len(clicks))
+    def _find_networks(self, batch: Batch) -> Iterable[Column]:
+        self._networks.refresh()
+        return zip(*(self._networks.find(click.ip) for click in batch.clicks), strict=True)
 
-    def _tell_visitors(self, clicks: Sequence[Click]) -> Iterable[Column]:
-        yield [self._visitor_ids(click) for click in clicks]
+    def _judge_clicks(self, batch: Batch) -> Iterable[Column]:
+        judged = (
+            self._judge(click.method, click.user_agent, click.signals, click.language, kind, click.channel)
+            for click, kind in zip(batch.clicks, batch.filled["network_kind"], strict=True)
+        )
+        return (*zip(*judged, strict=True), [RULES_VERSION] * len(batch.clicks))
+
+    def _tell_visitors(self, batch: Batch) -> Iterable[Column]:
+        yield [self._visitor_ids(click, batch.profiles) for click in batch.clicks]
+
+    def _cut_addresses(self, batch: Batch) -> Iterable[Column]:
+        profiles = batch.profiles
+        if not profiles.address:
+            yield [click.ip for click in batch.clicks]
+            return
+        yield [
+            click.ip
+            if (profile := profiles.of(click.tenant)) == "whole"
+            else kept_address(click.ip, profile, self._visitor_ids.day_key(click, profiles))
+            for click in batch.clicks
+        ]
 
 
-def open_enrichment(*, data_dir: Path, geoip_path: str | None) -> Enrichment:
+def open_enrichment(*, data_dir: Path, geoip_path: str | None, warehouse: Warehouse) -> Enrichment:
     """The enrichment as the settings have it. Raises `VisitorKeyError`, `OSError`."""
+    databases = Path(geoip_path) if geoip_path else None
     return Enrichment(
-        geo=Geo(Path(geoip_path) if geoip_path else None),
+        geo=Geo(databases),
+        networks=Networks(databases),
         visitor_ids=VisitorIds(load_key(key_path(data_dir))),
+        profiles_of=WarehouseProfiles(warehouse),
     )
 
 
-def _carry(clicks: Sequence[Click]) -> Iterable[Column]:
+def _carry(batch: Batch) -> Iterable[Column]:
     """What is stored as it came; the signals as JSON."""
-    signals = [orjson.dumps(click.signals).decode() if click.signals else "{}" for click in clicks]
-    return (*zip(*map(_carried_fields, clicks), strict=True), signals)
+    signals = [orjson.dumps(click.signals).decode() if click.signals else "{}" for click in batch.clicks]
+    return (*zip(*map(_carried_fields, batch.clicks), strict=True), signals)
 
 
-def _name_referrers(clicks: Sequence[Click]) -> Iterable[Column]:
-    yield [referrer_of(click.referer) for click in clicks]
+def _name_referrers(batch: Batch) -> Iterable[Column]:
+    yield [referrer_of(click.referer) for click in batch.clicks]

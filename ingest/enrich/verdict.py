@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from ua_parser_rs import UserAgentExtractor
 
-from ingest.enrich.rule import AgentRule, RequestRule, Rule, Verdict
+from ingest.enrich.addresses import UNKNOWN_NAME
+from ingest.enrich.rule import AgentRule, RequestFacts, RequestRule, Rule, Verdict
 from ingest.enrich.rules import RULES
 
 CACHE_SIZE: Final = 16_384
@@ -38,12 +39,22 @@ class Judge:
         )
         self._first_agent_rule = lru_cache(CACHE_SIZE)(self._match_agent)
 
-    def __call__(self, method: str, user_agent: str, signals: Mapping[str, str]) -> Judgement:
+    def __call__(
+        self,
+        method: str,
+        user_agent: str,
+        signals: Mapping[str, str],
+        language: str = "",
+        network_kind: str = UNKNOWN_NAME,
+        channel: str = "redirect",
+    ) -> Judgement:
+        """`signals` are header values by lower-case name; `network_kind` as `network_kinds.py` has it."""
         by_agent = self._first_agent_rule(user_agent)
+        facts = RequestFacts(method, signals, language, network_kind, channel)
         for at, matches in self._request_rules:
             if at > by_agent:
                 break
-            if matches(method, signals):
+            if matches(facts):
                 return self._judgements[at]
         return self._judgements[by_agent]
 

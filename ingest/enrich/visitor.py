@@ -1,8 +1,8 @@
 """Visitor: who counts once for uniques, as a keyed hash that can't be turned back without the key.
 
 A click by a personal code is its recipient's, from whatever device: link and code are hashed. Any other is
-told apart by address and user agent, within a tenant. There is no time window: the same person is the same
-visitor for as long as the key lives.
+told apart by address and user agent, within a tenant: for as long as the key lives where the tenant keeps
+addresses whole, within a day of UTC where it does not (`ingest/enrich/privacy.py`).
 """
 
 import os
@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from ingest.decode import Click
+from ingest.enrich.privacy import Profiles, day_key, day_of
 from ingest.key_file import make_file
 
 KEY_BYTES: Final = 32
+
+_WHOLE: Final = Profiles()
 
 
 class VisitorKeyError(Exception):
@@ -24,13 +27,25 @@ class VisitorIds:
     """Makes visitor ids (64 bits) under one key. Programs that share a warehouse must share the key."""
 
     def __init__(self, key: bytes) -> None:
+        self.key: Final = key
         self._keyed = blake2b(key=key, digest_size=8)
 
-    def __call__(self, click: Click) -> int:
+    def __call__(self, click: Click, profiles: Profiles = _WHOLE) -> int:
+        """`profiles` has the salt of the click's day if its tenant does not keep addresses whole."""
         if click.personal:
-            identity = f"code\0{click.link}\0{click.code}"
-        else:
-            identity = f"address\0{click.tenant}\0{click.ip}\0{click.user_agent}"
+            return self._hash(f"code\0{click.link}\0{click.code}")
+        identity = f"address\0{click.tenant}\0{click.ip}\0{click.user_agent}"
+        if profiles.of(click.tenant) == "whole":
+            return self._hash(identity)
+        key = self.day_key(click, profiles)
+        return int.from_bytes(
+            blake2b(identity.encode(), key=key, digest_size=8, person=b"visitor").digest(), "big"
+        )
+
+    def day_key(self, click: Click, profiles: Profiles) -> bytes:
+        return day_key(self.key, profiles.salts[day_of(click.ts_ms)])
+
+    def _hash(self, identity: str) -> int:
         keyed = self._keyed.copy()
         keyed.update(identity.encode())
         return int.from_bytes(keyed.digest(), "big")

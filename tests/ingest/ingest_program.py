@@ -99,7 +99,7 @@ def _die() -> None:
 
 
 async def _ingest(data_dir: Path, warehouse: Warehouse, reaper: Reaper) -> None:
-    enrichment = open_enrichment(data_dir=data_dir, geoip_path=None)
+    enrichment = open_enrichment(data_dir=data_dir, geoip_path=None, warehouse=warehouse)
     spool = data_dir / "spool" / "clicks"
     source = MortalSource(open_source(None, spool), reaper)
     metrics = IngestMetrics(

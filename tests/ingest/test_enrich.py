@@ -84,6 +84,10 @@ def test_a_row_says_what_is_known_of_the_click() -> None:
         "device": "iPhone",
         "platform": "mobile",
         "ingested_at": NOON_MS + 40,
+        "asn": 0,
+        "network": "Private",
+        "network_kind": "Private",
+        "channel": "redirect",
     }
 
 
@@ -91,8 +95,9 @@ def test_every_step_is_timed_under_its_name_and_caches_count() -> None:
     fresh = Enrichment(geo=Geo(None), visitor_ids=VisitorIds(b"k" * 32))
     seconds: dict[str, float] = {}
     fresh.columns([a_click(seq=1), a_click(seq=2)], now_ms=1, timed=seconds.__setitem__)
-    assert list(seconds) == ["carry", "user_agent", "geo", "verdict", "visitor", "referrer"]
-    assert fresh.cache_uses() == {"user_agent": (1, 1), "geo": (1, 1), "verdict": (1, 1)}
+    steps = ["carry", "user_agent", "geo", "network", "verdict", "visitor", "referrer", "privacy"]
+    assert list(seconds) == steps
+    assert fresh.cache_uses() == dict.fromkeys(("user_agent", "geo", "network", "verdict"), (1, 1))
 
 
 @given(

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.enrich.geo import CHECK_INTERVAL_S, PRIVATE, UNKNOWN, Geo, Place
+from ingest.enrich.database_files import CHECK_INTERVAL_S
+from ingest.enrich.geo import PRIVATE, UNKNOWN, Geo, Place
 from tests.ingest.mmdb import write_mmdb
 
 FLAT = {"country_code": "GB", "state1": "England", "city": "London", "latitude": 51.5, "longitude": -0.1}

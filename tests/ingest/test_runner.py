@@ -31,7 +31,7 @@ class Ingest:
     """A runner with its parts."""
 
     def __init__(self, data_dir: Path, warehouse: Any, *, max_rows: int = 1_000) -> None:
-        enrichment = open_enrichment(data_dir=data_dir, geoip_path=None)
+        enrichment = open_enrichment(data_dir=data_dir, geoip_path=None, warehouse=warehouse)
         self.registry = CollectorRegistry()
         self.source = open_source(None, data_dir / "spool" / "clicks")
         metrics = IngestMetrics(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.contract import SIGNAL_HEADERS
-from ingest.enrich.rule import RequestRule
+from ingest.enrich.rule import RequestFacts, RequestRule
 from ingest.enrich.rules import RULES
 from ingest.enrich.verdict import Judge
 from tests.ingest.click_events import IPHONE
@@ -158,7 +158,7 @@ def test_rules_have_names_of_their_own_and_the_last_takes_all() -> None:
     assert len(set(names)) == len(names)
     last = RULES[-1]
     assert isinstance(last, RequestRule)
-    assert last.matches("GET", {})
+    assert last.matches(RequestFacts("GET", {}, "", "Unknown", "redirect"))
 
 
 @given(

@@ -1,0 +1,154 @@
+"""Whose network an address is in: number and name of its autonomous system, and its kind.
+
+Read are MaxMind's and DB-IP's ASN files (`*.mmdb`), and ip-location-db's tables (`*asn-ipv4-num.csv`,
+`*asn-ipv6-num.csv`: first and last address as numbers, AS number, name; ordered by address).
+"""
+
+import csv
+import logging
+import time
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
+
+import maxminddb
+
+from ingest.enrich.addresses import PRIVATE_NAME, UNKNOWN_NAME, Address, is_private, parse_address
+from ingest.enrich.database_files import DatabaseFileError, DatabaseFiles, MmdbFile, open_mmdb
+from ingest.enrich.geo import is_of_networks
+from ingest.enrich.network_kinds import network_kind
+
+CACHE_SIZE: Final = 16_384
+PATTERNS: Final = ("*.mmdb", "*asn-ipv[46]-num.csv")
+
+_log = logging.getLogger(__name__)
+
+
+class Network(NamedTuple):
+    """A row of the network columns: AS number (0: not known), its holder's name, its kind."""
+
+    asn: int
+    network: str
+    network_kind: str
+
+
+UNKNOWN: Final = Network(0, UNKNOWN_NAME, UNKNOWN_NAME)
+PRIVATE: Final = Network(0, PRIVATE_NAME, PRIVATE_NAME)
+
+
+class NetworkDatabase(Protocol):
+    """One file. `find` answers AS number and name, None for what it doesn't know."""
+
+    @property
+    def path(self) -> Path: ...
+
+    def find(self, address: Address) -> tuple[int, str] | None: ...
+
+
+class Networks:
+    """The network databases at a path, a file or a folder; None: no database. See `database_files.py`."""
+
+    def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._files: DatabaseFiles[NetworkDatabase] = DatabaseFiles(path, PATTERNS, _open, clock=clock)
+        self._find = lru_cache(CACHE_SIZE)(self._look_up)
+
+    def find(self, address: str) -> Network:
+        return self._find(address)
+
+    def refresh(self) -> None:
+        """Read the files again if they changed. Cheap; call it once a batch."""
+        if self._files.refresh():
+            self._find.cache_clear()
+
+    def cache_use(self) -> tuple[int, int]:
+        """Hits and misses so far."""
+        return self._find.cache_info()[:2]
+
+    def _look_up(self, address: str) -> Network:
+        ip = parse_address(address)
+        if ip is None:
+            return UNKNOWN
+        if is_private(ip):
+            return PRIVATE
+        for database in self._files.databases:
+            try:
+                found = database.find(ip)
+            except (maxminddb.InvalidDatabaseError, ValueError) as error:
+                _log.warning("network database %s is damaged: %s", database.path, error)
+                self._files.drop(database.path)
+                continue
+            if found is not None:
+                asn, name = found
+                return Network(asn, name or UNKNOWN_NAME, network_kind(asn, name))
+        return UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class MmdbNetworks:
+    """An ASN or ISP file in MaxMind's format."""
+
+    file: MmdbFile
+
+    @property
+    def path(self) -> Path:
+        return self.file.path
+
+    def find(self, address: Address) -> tuple[int, str] | None:
+        if address.version > self.file.ip_version:
+            return None
+        record: Any = self.file.reader.get(address)
+        if not isinstance(record, dict):
+            return None
+        asn, name = (record.get(f"autonomous_system_{part}") for part in ("number", "organization"))
+        if not isinstance(asn, int) or not 0 < asn < 2**32:
+            return None
+        return asn, name if isinstance(name, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableOfNetworks:
+    """Ranges of addresses of one family as parallel columns, ordered by their first address."""
+
+    path: Path
+    ip_version: int
+    first: Sequence[int]
+    last: Sequence[int]
+    asn: Sequence[int]
+    names: dict[int, str]
+
+    def find(self, address: Address) -> tuple[int, str] | None:
+        if address.version != self.ip_version:
+            return None
+        number = int(address)
+        at = bisect_right(self.first, number) - 1
+        if at < 0 or number > self.last[at]:
+            return None
+        return self.asn[at], self.names[self.asn[at]]
+
+
+def _open(path: Path) -> NetworkDatabase | None:
+    """None for a database that is of places. Raises `DatabaseFileError`."""
+    if path.suffix == ".mmdb":
+        file = open_mmdb(path)
+        return MmdbNetworks(file) if is_of_networks(file) else None
+    ip_version = 4 if "ipv4" in path.name else 6
+    first: Any = array("I") if ip_version == 4 else []
+    last: Any = array("I") if ip_version == 4 else []
+    numbers = array("I")
+    names: dict[int, str] = {}
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            for start, end, asn, name in csv.reader(lines):
+                first.append(int(start))
+                last.append(int(end))
+                numbers.append(int(asn))
+                names.setdefault(numbers[-1], name)
+    except (OSError, ValueError, OverflowError, csv.Error) as error:
+        raise DatabaseFileError(str(error)) from error
+    if not numbers or any(first[at] > first[at + 1] for at in range(len(first) - 1)):
+        raise DatabaseFileError("it is empty or not in the order of addresses")
+    return TableOfNetworks(path, ip_version, first, last, numbers, names)

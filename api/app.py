@@ -25,10 +25,14 @@ from api.metrics import Measurement, Metrics
 from api.recipients import Recipients
 from api.routes import (
     audit,
+    bulk,
     domains,
     explain,
+    imports,
     keys,
+    labels,
     links,
+    qr,
     recipients,
     sms,
     sms_templates,
@@ -118,7 +122,22 @@ def build_app(
         metrics=metrics,
         clock=clock,
     )
-    for module in (domains, links, recipients, explain, stats, keys, tenants, audit, sms, sms_templates):
+    for module in (
+        domains,
+        links,
+        bulk,
+        imports,
+        labels,
+        qr,
+        recipients,
+        explain,
+        stats,
+        keys,
+        tenants,
+        audit,
+        sms,
+        sms_templates,
+    ):
         app.include_router(module.router, dependencies=SECURITY)
     mount_docs(app)
     handle_errors(app)

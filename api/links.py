@@ -5,12 +5,13 @@ import dataclasses
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 from api.domains import Domains
 from api.events import Clock, new_event_id
 from api.fields import ms_of
-from api.models import LinkPatch, NewLink
+from api.models import LinkPatch, NewLink, UpsertedLink
 from api.problems import (
     CODE_TAKEN,
     Flaw,
@@ -34,6 +35,14 @@ from ingest.contract import (
 
 ID_CHARS: Final = 12
 MAX_DRAWS: Final = 8  # of a fresh code; two misses in a row are next to impossible
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a link brings along from another shortener."""
+
+    clicks: int = 0
+    created_at_ms: int | None = None
 
 
 class Links:
@@ -73,20 +82,54 @@ class Links:
             raise not_found("link")
         return link
 
-    async def make(self, tenant: str, new: NewLink) -> LinkDocument:
-        """Raises a 422 where the fields don't fit, a 409 where the code is taken."""
+    async def has_code(self, link: LinkDocument, code: str) -> bool:
+        """Whether the code, its own or a recipient's, leads to the link."""
+        tag = await self._link_store.domain_tag(link.domain)
+        return await self._link_store.resolve(tag, code) == link.number
+
+    async def make(self, tenant: str, new: NewLink, past: Past | None = None) -> LinkDocument:
+        """Raises a 422 where the fields don't fit, a 409 where the code is taken.
+
+        A link with a `past` may have expired already.
+        """
         await self._outbox.settle()
         await require_filled(self._link_store, self._catalogue)
-        await self._check(new)
+        await self.check(new, may_have_expired=past is not None)
         async with self._domains.use(tenant, new.domain) as domain:
-            return await self._make_on(domain, tenant, new)
+            return await self._make_on(domain, tenant, new, past or Past())
 
-    async def _make_on(self, domain: str, tenant: str, new: NewLink) -> LinkDocument:
+    async def upsert(self, tenant: str, new: UpsertedLink) -> tuple[LinkDocument, bool]:
+        """The one link with this external id, and whether it was made just now.
+
+        Two that come at the same time make one link. Raises a 422 where the fields don't fit, a 409 where the
+        code is taken.
+        """
+        lock = self._locks.setdefault(f"{tenant}/{new.external_id}", asyncio.Lock())
+        async with lock:
+            await self._outbox.settle()
+            found = await asyncio.to_thread(self._catalogue.links_named, tenant, [new.external_id])
+            if new.external_id not in found:
+                return await self.make(tenant, new), True
+            known = found[new.external_id]
+            if flaws := _unlike(new, known):
+                raise invalid_body(*flaws)
+            return await self.change(tenant, known.id, new), False
+
+    async def require_free(self, tenant: str, new: NewLink) -> None:
+        """Nothing where the link with its past could be made at this moment; raises as `make` where not."""
+        await self.check(new, may_have_expired=True)
+        async with self._domains.use(tenant, new.domain) as domain:
+            tag = await self._link_store.domain_tag(domain)
+            if new.code is not None and await self._link_store.resolve(tag, new.code) is not None:
+                raise _code_taken(new.code)
+
+    async def _make_on(self, domain: str, tenant: str, new: NewLink, past: Past) -> LinkDocument:
         tag = await self._link_store.domain_tag(domain)
         for _ in range(MAX_DRAWS):
             code = new.code or generate()
             if await self._link_store.resolve(tag, code) is None:
-                link = self._document(tenant, new, domain, code, await self._link_store.next_number())
+                number = await self._link_store.next_number()
+                link = self._document(tenant, new, domain, code, number, past)
                 try:
                     await self._outbox.publish(
                         LinkSaved(new_event_id(), link.created_at_ms, tenant, link),
@@ -100,9 +143,9 @@ class Links:
                 raise _code_taken(new.code)
         raise unavailable("No free code was found.")
 
-    async def change(self, tenant: str, link_id: str, patch: LinkPatch) -> LinkDocument:
+    async def change(self, tenant: str, link_id: str, patch: LinkPatch | NewLink) -> LinkDocument:
         """Raises a 404 where there is no such link, a 422 where the fields don't fit."""
-        await self._check(patch)
+        await self.check(patch)
         async with self.hold(link_id):
             link = await self.read(tenant, link_id)
             changed = dataclasses.replace(
@@ -122,10 +165,11 @@ class Links:
                 LinkDeleted(new_event_id(), self._clock(), tenant, link.number, link.id)
             )
 
-    async def _check(self, fields: NewLink | LinkPatch) -> None:
-        """What the models can't know: the time, and our own domains."""
+    async def check(self, fields: NewLink | LinkPatch, *, may_have_expired: bool = False) -> None:
+        """What the models can't know: the time, and our own domains. Raises a 422."""
         flaws = []
-        if fields.expires_at is not None and ms_of(fields.expires_at) <= self._clock():
+        is_past = fields.expires_at is not None and ms_of(fields.expires_at) <= self._clock()
+        if is_past and not may_have_expired:
             flaws.append(
                 Flaw("The time is past; give one to come, or leave it out", pointer_to("expires_at"))
             )
@@ -133,7 +177,9 @@ class Links:
         if flaws:
             raise invalid_body(*flaws)
 
-    def _document(self, tenant: str, new: NewLink, domain: str, code: str, number: int) -> LinkDocument:
+    def _document(
+        self, tenant: str, new: NewLink, domain: str, code: str, number: int, past: Past
+    ) -> LinkDocument:
         now_ms = self._clock()
         fields = _changes(new)
         return LinkDocument(
@@ -143,9 +189,10 @@ class Links:
             domain=domain,
             suffix=new.suffix or "",
             code=code,
-            created_at_ms=now_ms,
+            created_at_ms=now_ms if past.created_at_ms is None else past.created_at_ms,
             updated_at_ms=now_ms,
             version=1,
+            imported_clicks=past.clicks,
             **{**_EMPTY, **fields},
         )
 
@@ -162,6 +209,16 @@ _EMPTY: Final[dict[str, Any]] = {
     "forward_query": False,
     "enabled": True,
 }
+
+
+def _unlike(new: NewLink, link: LinkDocument) -> list[Flaw]:
+    """The fixed fields in which the body differs from the link."""
+    wanted = {"code": new.code, "suffix": new.suffix, "domain": new.domain and new.domain.lower()}
+    return [
+        Flaw(f"Fixed once the link is made: it is {getattr(link, name) or 'empty'}", pointer_to(name))
+        for name, value in wanted.items()
+        if value is not None and value != getattr(link, name)
+    ]
 
 
 def _changes(fields: NewLink | LinkPatch) -> dict[str, Any]:

@@ -62,6 +62,15 @@ class NewLink(LinkFields):
     suffix: Suffix | None = Field(None, description="Path between domain and code")
 
 
+class UpsertedLink(NewLink):
+    """The whole link where none has this `external_id` yet; else what is to change of the one that has.
+
+    What is left out stays. `code`, `domain` and `suffix` are fixed once the link is made.
+    """
+
+    external_id: Label = Field(description="Your own id of the link: one link has it", examples=["crm-4711"])
+
+
 class LinkPatch(LinkFields):
     """JSON Merge Patch (RFC 7396): what is left out stays, `null` takes away.
 
@@ -104,6 +113,7 @@ class Link(BaseModel):
     forward_query: bool
     links_sent_30d: int = Field(description="Codes minted for recipients in the last 30 days")
     clicks_30d: int = Field(description="All clicks of the last 30 days, whatever their verdict")
+    imported_clicks: int = Field(description="What another shortener had counted; in no report's clicks")
     created_at: datetime
     updated_at: datetime
 
@@ -129,6 +139,7 @@ class Link(BaseModel):
             forward_query=document.forward_query,
             links_sent_30d=sent,
             clicks_30d=clicks,
+            imported_clicks=document.imported_clicks,
             created_at=instant_of(document.created_at_ms),
             updated_at=instant_of(document.updated_at_ms),
         )

@@ -19,6 +19,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.problems import BODY_TOO_LARGE, ProblemError
+
 NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 MAX_LINE_BYTES: Final = 64 * 1024
 LINES_A_CHUNK: Final = 8000
@@ -37,6 +39,13 @@ class Line:
 
     number: int
     value: bytes | None
+
+
+def bytes_of(line: Line) -> bytes:
+    """The line's bytes. Raises a 413 where it was too long."""
+    if line.value is None:
+        raise ProblemError(BODY_TOO_LARGE, f"A line has at most {MAX_LINE_BYTES:,} bytes.")
+    return line.value
 
 
 class LineCutter:
@@ -71,8 +80,10 @@ class LineCutter:
         return []
 
 
-async def cut_chunks(body: AsyncIterator[bytes]) -> AsyncIterator[list[Line]]:
-    """Runs of lines: at most `LINES_A_CHUNK`, and not many more than `MAX_CHUNK_BYTES`.
+async def cut_chunks(
+    body: AsyncIterator[bytes], lines_a_chunk: int = LINES_A_CHUNK
+) -> AsyncIterator[list[Line]]:
+    """Runs of lines: at most `lines_a_chunk`, and not many more than `MAX_CHUNK_BYTES`.
 
     No line is held for longer than `MAX_WAIT_S`: a client may wait for its verdict before it sends more.
     """
@@ -95,9 +106,9 @@ async def cut_chunks(body: AsyncIterator[bytes]) -> AsyncIterator[list[Line]]:
                 if piece is not None:
                     coming = asyncio.create_task(_next(body))
             while waiting and (
-                is_due or piece is None or len(waiting) >= LINES_A_CHUNK or waiting_bytes >= MAX_CHUNK_BYTES
+                is_due or piece is None or len(waiting) >= lines_a_chunk or waiting_bytes >= MAX_CHUNK_BYTES
             ):
-                yield [waiting.popleft() for _ in range(min(LINES_A_CHUNK, len(waiting)))]
+                yield [waiting.popleft() for _ in range(min(lines_a_chunk, len(waiting)))]
                 waiting_bytes = 0
             if piece is None and not is_due:
                 return
@@ -148,11 +159,14 @@ class DiskBuffer:
 class NdjsonResponse(Response):
     """Answers the lines of a request while they come in."""
 
-    def __init__(self, request: Request, answer: Answer, media_type: str) -> None:
+    def __init__(
+        self, request: Request, answer: Answer, media_type: str, *, lines_a_chunk: int = LINES_A_CHUNK
+    ) -> None:
         super().__init__(media_type=media_type)
         del self.headers["content-length"]
         self._request = request
         self._answer = answer
+        self._lines_a_chunk = lines_a_chunk
         self._free_slots = asyncio.Semaphore(CHUNKS_IN_FLIGHT)
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
@@ -174,7 +188,7 @@ class NdjsonResponse(Response):
         in_flight: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue()
         writing = asyncio.create_task(self._write_into(buffer, in_flight))
         try:
-            async for chunk in cut_chunks(self._request.stream()):
+            async for chunk in cut_chunks(self._request.stream(), self._lines_a_chunk):
                 await self._free_slots.acquire()
                 in_flight.put_nowait(asyncio.create_task(self._answer(chunk)))
         except ClientDisconnect:

@@ -16,6 +16,7 @@ from ingest.link_events import (
     LinkWithdrawn,
     RecipientErased,
 )
+from ingest.link_saving import LinkSaving
 
 
 class TakenError(Exception):
@@ -36,6 +37,7 @@ class LinkEventApplier:
     def __init__(self, link_store: LinkStore, catalogue: Catalogue) -> None:
         self._link_store = link_store
         self._catalogue = catalogue
+        self._saving = LinkSaving(catalogue)
 
     async def apply(self, event: LinkEvent) -> None:
         """Raises `TakenError`, and what the link store and the warehouse raise."""
@@ -66,7 +68,7 @@ class LinkEventApplier:
         if holder != link.number:
             await self._link_store.delete_link(link.id, link.number)
             raise CodeTakenError(f"code {link.code} of {link.domain} belongs to another link")
-        await asyncio.to_thread(self._catalogue.save_link, link, token=event.id)
+        await self._saving.save(link, token=event.id)
 
     async def _erase(self, event: LinkDeleted | LinkWithdrawn, number: int) -> None:
         await asyncio.to_thread(self._catalogue.delete_link, event.tenant, number, event.at, token=event.id)

@@ -21,10 +21,22 @@ _SORT_KEYS: Final = {
     "name": ("lowerUTF8(links.name)", "String"),
 }
 
-_SEARCHED: Final = ("name", "destination_url", "code", "campaign", "external_id")
+_SEARCHED: Final = (
+    "name",
+    "destination_url",
+    "ios_url",
+    "android_url",
+    "concat(domain, '/', if(suffix = '', '', concat(suffix, '/')), code)",
+    "campaign",
+    "external_id",
+)
+
+ACTIVE: Final = (
+    "(enabled AND (expires_at IS NULL OR toUnixTimestamp64Milli(links.expires_at) > {now_ms:Int64}))"
+)
 
 _STATUS: Final = {
-    "active": "enabled AND (expires_at IS NULL OR toUnixTimestamp64Milli(links.expires_at) > {now_ms:Int64})",
+    "active": ACTIVE,
     "expired": "enabled AND toUnixTimestamp64Milli(links.expires_at) <= {now_ms:Int64}",
     "disabled": "NOT enabled",
 }
@@ -36,9 +48,10 @@ class CursorError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class LinkListing:
-    """A page of links. `q` is looked for in name, URL, code, campaign and external id, in any case.
+    """A page of links. `q` is looked for in name, URLs, campaign and external id, in any case.
 
-    `now_ms` is Unix time: it decides which links have expired. `sort` with `-` is descending.
+    The short URL is searched without its scheme. `now_ms` is Unix time: it decides which links have
+    expired. `sort` with `-` is descending.
     """
 
     now_ms: int
@@ -46,6 +59,8 @@ class LinkListing:
     status: Status | None = None
     campaign: str | None = None
     tag: str | None = None
+    domain: str | None = None
+    external_id: str | None = None
     sort: Sort = "-created_at"
     limit: int = 50
     cursor: str | None = None
@@ -73,9 +88,11 @@ class LinkListing:
             parameters["q"] = self.q
         if self.status is not None:
             conditions.append(f"({_STATUS[self.status]})")
-        if self.campaign is not None:
-            conditions.append("campaign = {campaign:String}")
-            parameters["campaign"] = self.campaign
+        for name in ("campaign", "domain", "external_id"):
+            wanted = getattr(self, name)
+            if wanted is not None:
+                conditions.append(f"{name} = {{{name}:String}}")
+                parameters[name] = wanted
         if self.tag is not None:
             conditions.append("has(tags, {tag:String})")
             parameters["tag"] = self.tag

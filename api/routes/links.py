@@ -53,10 +53,12 @@ async def make_link(new: NewLink, tenant: Tenant, services: ServicesOf, response
 async def list_links(
     tenant: Tenant,
     services: ServicesOf,
-    q: Annotated[SearchText, Query(description="Found in name, URL, code, campaign and external_id")] = None,
+    q: Annotated[SearchText, Query(description="Found in name, URLs, campaign and external_id")] = None,
     status: Status | None = None,
     campaign: SearchText = None,
     tag: SearchText = None,
+    domain: SearchText = None,
+    external_id: SearchText = None,
     sort: Annotated[Sort, Query(description="With - the other way round")] = "-created_at",
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
     cursor: Cursor = None,
@@ -68,26 +70,28 @@ async def list_links(
         status=status,
         campaign=campaign,
         tag=tag,
+        domain=domain and domain.lower(),
+        external_id=external_id,
         sort=sort,
         limit=limit,
         cursor=cursor,
     )
     links, next_cursor = await asyncio.to_thread(services.catalogue.links, tenant, listing)
-    return LinkPage(data=await _with_counts(services, tenant, links), next_cursor=next_cursor)
+    return LinkPage(data=await with_counts(services, tenant, links), next_cursor=next_cursor)
 
 
 @router.get("/{link_id}", responses=document_problems(NOT_FOUND))
 async def read_link(link_id: LinkId, tenant: Tenant, services: ServicesOf) -> Link:
     """One link with its 30-day counts."""
     link = await services.links.read(tenant, link_id)
-    return (await _with_counts(services, tenant, [link]))[0]
+    return (await with_counts(services, tenant, [link]))[0]
 
 
 @router.patch("/{link_id}", responses=document_problems(*BODY_PROBLEMS, NOT_FOUND))
 async def change_link(patch: LinkPatch, link_id: LinkId, tenant: Tenant, services: ServicesOf) -> Link:
     """Change all but code, domain and suffix, by JSON Merge Patch. The redirect follows within a second."""
     link = await services.links.change(tenant, link_id, patch)
-    return (await _with_counts(services, tenant, [link]))[0]
+    return (await with_counts(services, tenant, [link]))[0]
 
 
 @router.delete("/{link_id}", status_code=204, response_class=Response, responses=document_problems(NOT_FOUND))
@@ -97,7 +101,8 @@ async def delete_link(link_id: LinkId, tenant: Tenant, services: ServicesOf) -> 
     services.metrics.links_deleted.inc()
 
 
-async def _with_counts(services: Services, tenant: str, links: list[LinkDocument]) -> list[Link]:
+async def with_counts(services: Services, tenant: str, links: list[LinkDocument]) -> list[Link]:
+    """The links as they are answered."""
     now_ms = services.clock()
     now = instant_of(now_ms)
     counts = await asyncio.to_thread(

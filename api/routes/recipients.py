@@ -15,9 +15,8 @@ from api.bodies import parse_json, read_body, require_media_type
 from api.errors import document_problems, problem_of
 from api.fields import MAX_REFERENCE_CHARS
 from api.models import MintedCodes, NewRecipient, NewRecipients
-from api.ndjson import MAX_LINE_BYTES, NDJSON_TYPES, Line, NdjsonResponse
+from api.ndjson import NDJSON_TYPES, Line, NdjsonResponse, bytes_of
 from api.problems import (
-    BODY_TOO_LARGE,
     INTERNAL,
     INVALID_PARAMETERS,
     NOT_FOUND,
@@ -147,9 +146,7 @@ async def _mint(services: Services, tenant: str, link_id: str, pairs: Sequence[P
 
 
 def _read_line(line: Line) -> Pair:
-    if line.value is None:
-        raise ProblemError(BODY_TOO_LARGE, f"A line has at most {MAX_LINE_BYTES:,} bytes.")
-    value = parse_json(line.value, "JSON of this line")
+    value = parse_json(bytes_of(line), "JSON of this line")
     if type(value) is dict and value.keys() <= _NAMES and _is_plain(value.get("recipient")):
         reference = value.get("reference", "")
         if reference == "" or _is_plain(reference):

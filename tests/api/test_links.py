@@ -50,6 +50,7 @@ async def test_a_made_link_is_answered_whole_and_found_at_its_location(api: Runn
         "forward_query": True,
         "links_sent_30d": 0,
         "clicks_30d": 0,
+        "imported_clicks": 0,
     }
     assert link["created_at"] == link["updated_at"]
     assert link["created_at"].endswith("Z")

@@ -1,0 +1,137 @@
+"""Links of other shorteners: their codes, their counts, and a verdict a row."""
+
+import json
+from typing import Any
+
+from tests.api.conftest import DOMAIN, RunningApi
+
+
+async def import_lines(
+    api: RunningApi, source: str, body: str, *, content_type: str = "text/csv", **parameters: str
+) -> list[dict[str, Any]]:
+    answer = await api.client.post(
+        "/v1/imports",
+        params={"source": source, **parameters},
+        content=body.encode(),
+        headers={"Content-Type": content_type},
+    )
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+EXPORTS = {
+    "bitly": (
+        "text/csv",
+        "Bitlink,Title,Long URL,Tags,Created,Clicks\n"
+        'https://bit.ly/3abcXyz,Spring,https://www.example.com/spring,"promo, sms",2024-03-01T08:00:00+0000,"1,204"\n',
+    ),
+    "shlink": (
+        "text/csv",
+        "createdAt,domain,shortCode,shortUrl,longUrl,title,tags,visits\n"
+        "2024-03-01T08:00:00+00:00,old.example.com,3abcXyz,https://old.example.com/3abcXyz,"
+        "https://www.example.com/spring,Spring,promo|sms,1204\n",
+    ),
+    "dub": (
+        "text/csv",
+        "Short link,Destination URL,Clicks,Created at,Tags,Title\n"
+        'https://dub.sh/3abcXyz,https://www.example.com/spring,1204,2024-03-01T08:00:00.000Z,"promo,sms",Spring\n',
+    ),
+    "kutt": (
+        "application/x-ndjson",
+        '{"id":"1","address":"3abcXyz","target":"https://www.example.com/spring","description":"Spring",'
+        '"link":"https://kutt.it/3abcXyz","visit_count":1204,"created_at":"2024-03-01T08:00:00.000Z",'
+        '"password":false,"banned":false,"domain":null,"expire_in":null,"tags":[]}\n',
+    ),
+    "yourls": (
+        "text/csv",
+        "\ufeffkeyword;url;title;timestamp;ip;clicks\r\n"
+        "3abcXyz;https://www.example.com/spring;Spring;2024-03-01 08:00:00;192.0.2.1;1204\r\n",
+    ),
+    "csv": (
+        "text/csv",
+        "code,destination_url,name,tags,clicks,created_at\n"
+        "3abcXyz,https://www.example.com/spring,Spring,promo|sms,1204,2024-03-01\n",
+    ),
+}
+
+
+async def test_every_export_keeps_code_name_and_count(api: RunningApi) -> None:
+    for number, (source, (content_type, export)) in enumerate(EXPORTS.items()):
+        code = f"3abcXy{number}"
+        body = export.replace("3abcXyz", code)
+        (verdict,) = await import_lines(api, source, body, content_type=content_type)
+        assert verdict["status"] == "created", verdict
+        assert verdict["short_url"] == f"https://{DOMAIN}/{code}"
+        link = (await api.client.get(f"/v1/links/{verdict['id']}")).json()
+        assert (link["code"], link["name"], link["destination_url"]) == (
+            code,
+            "Spring",
+            "https://www.example.com/spring",
+        )
+        assert link["tags"] == ([] if source in {"kutt", "yourls"} else ["promo", "sms"])
+        assert (link["imported_clicks"], link["clicks_30d"]) == (1204, 0)
+        assert link["created_at"].startswith("2024-03-01T")
+        assert await api.link_store.resolve("", code) is not None
+        stats = (await api.client.get(f"/v1/links/{link['id']}/stats")).json()
+        assert stats["totals"]["total_clicks"] == 0
+        again = (await import_lines(api, source, body, content_type=content_type))[0]
+        assert again["problem"]["type"] == "/problems/code-taken"
+
+
+async def test_a_row_that_can_not_be_kept_is_told_with_its_line(api: RunningApi) -> None:
+    rows = [
+        "keyword,url,title,timestamp,ip,clicks",
+        "ab,https://www.example.com/,short,2024-03-01 08:00:00,,1",
+        "my-link,https://www.example.com/,dash,2024-03-01 08:00:00,,1",
+        "Good1,https://www.example.com/,ok,2024-03-01 08:00:00,,1",
+        "Bad01,not a url,x,2024-03-01 08:00:00,,1",
+        "Bad02,https://www.example.com/,x,yesterday,,1",
+        "Bad03,https://www.example.com/,x,2024-03-01 08:00:00,,many",
+        "Bad04,https://www.example.com/",
+        "vip/Good2,https://www.example.com/,suffix,2024-03-01 08:00:00,,7",
+        '"Bad05,https://www.example.com/,open quote,2024-03-01 08:00:00,,7',
+    ]
+    verdicts = await import_lines(api, "yourls", "\n".join(rows))
+    assert [verdict["line"] for verdict in verdicts] == list(range(2, 11))
+    pointers = [verdict.get("problem", {}).get("errors", [{}])[0].get("pointer") for verdict in verdicts]
+    assert pointers == [
+        "#/code",
+        "#/code",
+        None,
+        "#/destination_url",
+        "#/created_at",
+        "#/clicks",
+        None,
+        None,
+        None,
+    ]
+    assert "4 to 12 characters" in verdicts[0]["problem"]["detail"]
+    assert [verdict.get("status") for verdict in verdicts].count("created") == 2
+    assert verdicts[7]["short_url"] == f"https://{DOMAIN}/vip/Good2"
+    assert verdicts[6]["problem"]["type"] == verdicts[8]["problem"]["type"] == "/problems/malformed-body"
+
+
+async def test_a_dry_run_tells_the_same_and_makes_nothing(api: RunningApi) -> None:
+    await api.make(code="Taken1")
+    body = (
+        "code,destination_url\nFresh1,https://www.example.com/\nTaken1,https://www.example.com/\n"
+        "x,https://www.example.com/\n"
+    )
+    fresh, taken, short = await import_lines(api, "csv", body, dry_run="true")
+    assert fresh["status"] == "ok"
+    assert taken["problem"]["type"] == "/problems/code-taken"
+    assert short["problem"]["type"] == "/problems/invalid-body"
+    assert len((await api.client.get("/v1/links")).json()["data"]) == 1
+
+
+async def test_a_file_of_another_kind_is_refused_at_its_first_line(api: RunningApi) -> None:
+    (verdict,) = await import_lines(api, "shlink", "keyword,url\nabcd,https://www.example.com/\n")
+    assert verdict["line"] == 1
+    assert "export of shlink" in verdict["problem"]["detail"]
+
+
+async def test_an_expired_link_comes_along_expired(api: RunningApi) -> None:
+    body = "code,destination_url,expires_at\nOver1,https://www.example.com/,2020-01-01\n"
+    (verdict,) = await import_lines(api, "csv", body)
+    link = (await api.client.get(f"/v1/links/{verdict['id']}")).json()
+    assert (link["status"], link["expires_at"]) == ("expired", "2020-01-01T00:00:00Z")

@@ -17,6 +17,7 @@ from api.conventions.shared_state import SharedState
 from api.conventions.time_limits import TimeLimits
 from api.docs import mount_docs
 from api.domains import Domains
+from api.erasures import Erasures
 from api.errors import handle_errors
 from api.events import Clock
 from api.links import Links
@@ -26,11 +27,14 @@ from api.recipients import Recipients
 from api.routes import (
     audit,
     bulk,
+    dead_letters,
     domains,
+    erasures,
     explain,
     imports,
     keys,
     labels,
+    ledger,
     links,
     qr,
     recipients,
@@ -41,7 +45,14 @@ from api.routes import (
 )
 from api.services import Services
 from edge.contract import LinkStore, Settings
-from ingest.contract import Catalogue, Explainer, Outbox, Warehouse
+from ingest.contract import (
+    Catalogue,
+    Explainer,
+    Outbox,
+    RecipientKeys,
+    Warehouse,
+    recipient_keys_path,
+)
 
 VERSION = "1.0.0"
 _DESCRIPTION = (
@@ -118,6 +129,13 @@ def build_app(
         ),
         catalogue=catalogue,
         warehouse=warehouse,
+        erasures=Erasures(
+            warehouse=warehouse,
+            outbox=outbox,
+            keys=RecipientKeys(recipient_keys_path(settings.data_dir)),
+            clock=clock,
+        ),
+        spool_dir=settings.spool_dir,
         explainer=Explainer(data_dir=settings.data_dir, geoip_path=settings.geoip_path, warehouse=warehouse),
         metrics=metrics,
         clock=clock,
@@ -137,6 +155,9 @@ def build_app(
         audit,
         sms,
         sms_templates,
+        ledger,
+        dead_letters,
+        erasures,
     ):
         app.include_router(module.router, dependencies=SECURITY)
     mount_docs(app)

@@ -1,6 +1,7 @@
 """What the routes work with, put together once and handed to each request."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -8,6 +9,7 @@ from fastapi import Depends, Request
 from api.access.access import Access
 from api.audit.log import AuditLog
 from api.domains import Domains
+from api.erasures import Erasures
 from api.events import Clock
 from api.links import Links
 from api.messages.service import Messages
@@ -28,6 +30,8 @@ class Services:
     messages: Messages
     catalogue: Catalogue
     warehouse: Warehouse
+    erasures: Erasures
+    spool_dir: Path
     explainer: Explainer
     metrics: Metrics
     clock: Clock

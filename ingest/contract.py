@@ -25,6 +25,12 @@ from ingest.link_events import (
 from ingest.link_listing import CursorError, LinkListing, Sort, Status
 from ingest.outbox import MAX_EVENT_BYTES, Outbox
 from ingest.outbox_spool import OutboxUnavailableError
+from ingest.recipient_keys import (
+    RecipientKeys,
+    RecipientKeysError,
+    recipient_keys_path,
+    rotate_recipient_keys,
+)
 from ingest.removal import finish_removals, remove_clicks
 from ingest.replay import ReplayEnrichment, decode_as
 from ingest.rows import CLICK_COLUMNS
@@ -72,6 +78,8 @@ __all__ = [
     "OutboxUnavailableError",
     "PageText",
     "RecipientErased",
+    "RecipientKeys",
+    "RecipientKeysError",
     "RecipientPrivacy",
     "ReplayEnrichment",
     "Request",
@@ -96,7 +104,9 @@ __all__ = [
     "open_warehouse",
     "read_last_seqs",
     "read_tenants",
+    "recipient_keys_path",
     "remove_clicks",
+    "rotate_recipient_keys",
     "run",
     "save_tenant",
     "verify_deduplication",

@@ -1,0 +1,147 @@
+"""A person is erased everywhere, and nobody else is."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from aggregator.contract import read_ledger
+from aggregator.erasure import sweep_recipients
+from api.fields import instant_of
+from ingest.contract import DEFAULT_TENANT, RecipientErased, RecipientKeys, recipient_keys_path
+from tests.api.conftest import DOMAIN, OTHER_KEY, RunningApi, StartApi
+from tests.api.link_events import abandon
+from tests.fixtures.clicks import insert_clicks
+
+ALICE = "+447700900123"
+BOB = "+447700900124"
+
+
+async def mint(api: RunningApi, link: dict[str, Any], *recipients: str, key: str | None = None) -> list[str]:
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    wanted = {"recipients": [{"recipient": recipient} for recipient in recipients]}
+    answer = await api.client.post(f"/v1/links/{link['id']}/recipients", json=wanted, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return [minted["code"] for minted in answer.json()["data"]]
+
+
+async def number_of(api: RunningApi, link: dict[str, Any]) -> int:
+    document = await api.link_store.get_document(str(link["id"]))
+    assert document is not None
+    return document[0]
+
+
+async def erase(api: RunningApi, recipient: str = ALICE) -> dict[str, Any]:
+    answer = await api.client.delete(f"/v1/recipients/{recipient.replace('+', '%2B')}")
+    assert answer.status_code == 200, answer.text
+    erased: dict[str, Any] = answer.json()
+    return erased
+
+
+def kept(api: RunningApi) -> list[int]:
+    return [seq for (seq,) in api.warehouse.query("SELECT seq FROM clicks ORDER BY seq")]
+
+
+def assert_balanced(api: RunningApi) -> None:
+    ledger = read_ledger(api.warehouse, api.settings.spool_dir)
+    assert ledger.is_balanced, ledger.differences
+
+
+async def test_a_person_is_gone_everywhere_and_nobody_else_is(api: RunningApi) -> None:
+    first, second = await api.make(), await api.make()
+    one, two = await number_of(api, first), await number_of(api, second)
+    (alice_one, bob_one), (alice_two,) = await mint(api, first, ALICE, BOB), await mint(api, second, ALICE)
+    (longer,) = await mint(api, first, f"{ALICE}4")
+    now_ms = api.clock_ms()
+    same = {
+        "tenant": DEFAULT_TENANT,
+        "ip": "203.0.113.7",
+        "user_agent": "same",
+        "ts": now_ms,
+        "personal": True,
+    }
+    codes = [
+        (one, alice_one),
+        (one, bob_one),
+        (one, longer),
+        (one, first["code"]),
+        (two, alice_two),
+        (two, bob_one),
+    ]
+    clicks = [{**same, "link": link, "code": code, "seq": seq} for seq, (link, code) in enumerate(codes, 1)]
+    others = {**same, "tenant": "other", "link": one, "code": alice_one, "seq": 7}
+    insert_clicks(api.warehouse, [*clicks, others], "a")
+
+    erased = await erase(api)
+    assert (erased["codes"], erased["clicks"]) == (2, 2)
+    assert kept(api) == [2, 3, 4, 6, 7]
+    assert [await api.link_store.resolve("", code) for code in (alice_one, alice_two)] == [None, None]
+    assert [await api.link_store.resolve("", code) for code in (bob_one, longer)] == [one, one]
+    rows = api.warehouse.query("SELECT recipient FROM codes ORDER BY recipient")
+    assert rows == [(f"{ALICE}4",), (BOB,)]
+    assert_balanced(api)
+
+    insert_clicks(api.warehouse, [*clicks, others], "a")  # repeated by who died before its commit
+    assert kept(api) == [2, 3, 4, 6, 7]
+    late = [{**same, "link": one, "code": code, "seq": seq} for seq, code in ((8, alice_one), (9, bob_one))]
+    insert_clicks(api.warehouse, late, "late")
+    swept = await asyncio.to_thread(sweep_recipients, api.warehouse, instant_of(now_ms))
+    assert (swept, kept(api)) == (1, [2, 3, 4, 6, 7, 9])
+    assert_balanced(api)
+
+    assert (await erase(api))["codes"] == 0
+    (again,) = await mint(api, first, ALICE)
+    assert again != alice_one
+    insert_clicks(api.warehouse, [{**same, "link": one, "code": again, "seq": 10}], "again")
+    assert await asyncio.to_thread(sweep_recipients, api.warehouse, instant_of(now_ms)) == 0
+    assert kept(api) == [2, 3, 4, 6, 7, 9, 10]
+
+
+async def test_another_tenant_s_person_of_the_same_number_stays(api: RunningApi) -> None:
+    link = await api.make()
+    (code,) = await mint(api, link, ALICE)
+    answer = await api.client.delete(
+        f"/v1/recipients/{ALICE.replace('+', '%2B')}", headers={"Authorization": f"Bearer {OTHER_KEY}"}
+    )
+    assert (answer.status_code, answer.json()["codes"]) == (200, 0)
+    assert await api.link_store.resolve("", code) == await number_of(api, link)
+
+
+async def test_a_person_stored_under_a_key_is_found(api: RunningApi) -> None:
+    link = await api.make()
+    number = await number_of(api, link)
+    keys = RecipientKeys(recipient_keys_path(api.settings.data_dir))
+    keys._keys()  # makes the file, as a tenant's wish for it does
+    hashed = keys.forms(DEFAULT_TENANT, ALICE)[0]
+    assert hashed != ALICE
+    minted = [("hashed01", hashed, ""), ("clear001", ALICE, ""), ("others01", BOB, "")]
+    await asyncio.to_thread(api.catalogue.add_codes, DEFAULT_TENANT, number, minted, 1, token="x")
+    assert (await erase(api))["codes"] == 2
+    assert api.warehouse.query("SELECT code FROM codes") == [("others01",)]
+
+
+@pytest.mark.parametrize("died_after", ["nothing", "naming", "redis", "clicks"])
+async def test_an_erasure_that_was_cut_short_is_made_good(start_api: StartApi, died_after: str) -> None:
+    before = await start_api()
+    link = await before.make()
+    number = await number_of(before, link)
+    alice, bob = await mint(before, link, ALICE, BOB)
+    clicks = [
+        {"tenant": DEFAULT_TENANT, "link": number, "code": code, "seq": seq}
+        for seq, code in ((1, alice), (2, bob))
+    ]
+    insert_clicks(before.warehouse, clicks, "a")
+    event = RecipientErased("cut-short", before.clock_ms(), DEFAULT_TENANT, (ALICE,))
+    if died_after != "nothing":
+        assert before.catalogue.name_codes_of(event) == [(DOMAIN, alice)]
+    if died_after in {"redis", "clicks"}:
+        await before.link_store.release_codes("", [alice])
+    if died_after == "clicks":
+        before.catalogue.erase_recipient(event)
+    abandon(before.settings.outbox_dir, event)
+    after = await start_api()
+    assert after.recovered == 1
+    assert kept(after) == [2]
+    assert [await after.link_store.resolve("", code) for code in (alice, bob)] == [None, number]
+    assert after.warehouse.query("SELECT recipient FROM codes") == [(BOB,)]
+    assert_balanced(after)

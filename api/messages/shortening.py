@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from api.domains import Domains
 from api.messages.drafts import Draft
 from api.messages.message import ShortenedUrl
-from api.messages.url_links import UrlLinks
+from api.messages.url_links import LINKS_AT_A_TIME, UrlLinks
 from api.problems import Flaw, ProblemError, invalid_body, pointer_to
 from api.recipients import Pair, Recipients
 from api.urls import normalise_domain, short_url
@@ -48,9 +48,13 @@ class Shortening:
                 links = await self._url_links.links_of(tenant, domain, list(pairs))
         except ProblemError as error:
             raise _name_domain_field(error) from None
-        minted = await asyncio.gather(
-            *(self._recipients.mint_pairs(tenant, links[url].id, pairs[url]) for url in pairs)
-        )
+        places = asyncio.Semaphore(LINKS_AT_A_TIME)
+
+        async def mint(url: str) -> tuple[LinkDocument, list[str]]:
+            async with places:
+                return await self._recipients.mint_pairs(tenant, links[url].id, pairs[url])
+
+        minted = await asyncio.gather(*map(mint, pairs))
         shortened: dict[str, list[ShortenedUrl]] = {}
         for (url, of_url), (link, codes) in zip(pairs.items(), minted, strict=True):
             for (_, message_id), code in zip(of_url, codes, strict=True):

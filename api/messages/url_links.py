@@ -19,6 +19,7 @@ from ingest.contract import Catalogue, CodeTakenError, LinkDocument, LinkSaved, 
 TAG: Final = "sms"
 MAX_IDS: Final = 100
 MAX_DRAWS: Final = 8
+LINKS_AT_A_TIME: Final = 32  # where every destination has URLs of its own; Redis has fewer connections
 MAX_NAME_CHARS: Final = 200
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -49,7 +50,13 @@ class UrlLinks:
     async def links_of(self, tenant: str, domain: str, urls: list[str]) -> dict[str, LinkDocument]:
         """The link of each URL (checked and in its normal form), made where there is none."""
         await require_filled(self._link_store, self._catalogue)
-        found = await asyncio.gather(*(self._link_of(tenant, domain, url) for url in urls))
+        places = asyncio.Semaphore(LINKS_AT_A_TIME)
+
+        async def find(url: str) -> LinkDocument:
+            async with places:
+                return await self._link_of(tenant, domain, url)
+
+        found = await asyncio.gather(*map(find, urls))
         return dict(zip(urls, found, strict=True))
 
     async def _link_of(self, tenant: str, domain: str, url: str) -> LinkDocument:

@@ -8,8 +8,7 @@ from typing import Final
 
 from edge.contract import PREFIX, Settings
 
-PROGRAMS: Final = ("edge", "ingest", "aggregator", "api")
-"""In the order of their metrics ports, counted up from METRICS_PORT."""
+_PROGRAMS: Final = ("edge", "ingest", "aggregator", "api", "shipper")
 
 _ALL_IPV4: Final = "0.0.0.0"  # noqa: S104 - compared, not bound
 
@@ -27,6 +26,11 @@ class Listener:
     port: int
 
 
+def programs(settings: Settings) -> tuple[str, ...]:
+    """In the order of their metrics ports, counted up from METRICS_PORT. Without a bus nothing is shipped."""
+    return _PROGRAMS if settings.events_url is not None else _PROGRAMS[:-1]
+
+
 def listeners(settings: Settings) -> list[Listener]:
     """All that will listen on TCP."""
     return [
@@ -34,7 +38,7 @@ def listeners(settings: Settings) -> list[Listener]:
         Listener("API_PORT", settings.api_host, settings.api_port),
         *(
             Listener("METRICS_PORT", settings.api_host, settings.metrics_port + offset)
-            for offset in range(len(PROGRAMS))
+            for offset in range(len(programs(settings)))
         ),
     ]
 

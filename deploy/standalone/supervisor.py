@@ -1,9 +1,10 @@
 """Starts the system's programs in order, keeps them running, and stops them in the opposite order.
 
-    Redis ─► edge and analytics, side by side ─► ready
-    stop:    edge ─► analytics ─► Redis
+    Redis ─► edge, shipper and analytics, side by side ─► ready
+    stop:    edge ─► shipper ─► analytics ─► Redis
 
-The edge drains before its clicks' reader does, and Redis serves until nobody needs it.
+The edge drains before its clicks' readers do, and Redis serves until nobody needs it. There is a shipper
+where `EVENTS_URL` names a bus.
 """
 
 import asyncio
@@ -16,13 +17,13 @@ from typing import Final
 
 from deploy.standalone import redis_server
 from deploy.standalone.child import Child
-from deploy.standalone.ports import PROGRAMS, reachable
+from deploy.standalone.ports import programs, reachable
 from deploy.standalone.readiness import reasons_not_ready
 from edge.contract import PREFIX, Settings
 
 NotReadyReason = Callable[[], Awaitable[str | None]]
 
-STOPPED_AFTER_S: Final = {"edge": 6.0, "analytics": 9.0, "redis": 10.0}
+STOPPED_AFTER_S: Final = {"edge": 6.0, "shipper": 7.5, "analytics": 9.0, "redis": 10.0}
 """In their order; what one doesn't need of its time is the next one's."""
 _POLL_S: Final = 0.03
 _TELL_EVERY_S: Final = 5.0
@@ -52,10 +53,12 @@ class Supervisor:
             self._start_child("redis", [redis_server.find_server(), str(configuration)])
             await _wait_until_ready("redis", lambda: redis_server.answers(self._settings.data_dir))
         self._start_child("edge", [sys.executable, "-m", "edge"])
+        if self._settings.events_url is not None:
+            self._start_child("shipper", [sys.executable, "-m", "ingest.shipper"])
         self._start_child("analytics", [sys.executable, "-m", "deploy.standalone.analytics"])
         host = reachable(self._settings.api_host)
         async with asyncio.TaskGroup() as waiting:
-            for offset, program in enumerate(PROGRAMS):
+            for offset, program in enumerate(programs(self._settings)):
                 waiting.create_task(_wait_until_ready(program, self._asks(host, offset)))
 
     async def stop(self) -> None:

@@ -1,7 +1,7 @@
 """What a start prints once all is ready: where things are, and the service key."""
 
 from deploy.standalone import city_database, service_key
-from deploy.standalone.ports import PROGRAMS, reachable
+from deploy.standalone.ports import programs, reachable
 from edge.contract import PREFIX, Settings
 
 
@@ -9,11 +9,12 @@ def show(settings: Settings, geoip_path: str | None, *, key_is_new: bool, second
     """Print it. The service key itself is shown only where it is new."""
     edge = f"http://{reachable(settings.edge_host)}:{settings.edge_port}"
     admin = f"http://{reachable(settings.api_host)}"
+    first, *others = programs(settings)
     lines = {
         "Short links": f"{edge}/<code>, as {settings.default_domain}",
         "API": f"{admin}:{settings.api_port}/v1, docs {admin}:{settings.api_port}/docs",
-        "Metrics": f"{admin}:{settings.metrics_port}/metrics for {PROGRAMS[0]}, then a port each: "
-        + ", ".join(PROGRAMS[1:]),
+        "Metrics": f"{admin}:{settings.metrics_port}/metrics for {first}, then a port each: "
+        + ", ".join(others),
         "Service key": _key_line(settings, key_is_new=key_is_new),
         "Places": _places_line(geoip_path),
     }

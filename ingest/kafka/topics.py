@@ -1,6 +1,8 @@
 """Our topics: created where they are missing, else looked at, and the log says what was found."""
 
+import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +15,7 @@ from ingest.kafka.address import KafkaAddress
 from ingest.kafka.errors import BusUnavailableError
 
 MAX_REPLICATION: Final = 3
+KNOWN_WITHIN_S: Final = 10.0
 _RETENTION: Final = "retention.ms"
 _MIN_INSYNC: Final = "min.insync.replicas"
 
@@ -71,9 +74,7 @@ async def _create(admin: Any, address: KafkaAddress, names: Sequence[str]) -> No
 
 
 async def _describe(admin: Any, names: Sequence[str]) -> list[Topic]:
-    found = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics(list(names))}
-    if not all(found.get(name) for name in names):
-        raise BusUnavailableError("topics that were created are not there yet")
+    found = await _find(admin, names)
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     settings: dict[str, dict[str, str]] = {}
     for answer in await admin.describe_configs(resources):
@@ -89,6 +90,18 @@ async def _describe(admin: Any, names: Sequence[str]) -> list[Topic]:
         )
         for name in names
     ]
+
+
+async def _find(admin: Any, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The partitions of each topic. A broker may hear of a new topic a moment later than of its making."""
+    deadline_s = time.monotonic() + KNOWN_WITHIN_S
+    while True:
+        found = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics(list(names))}
+        if all(found.get(name) for name in names):
+            return found
+        if time.monotonic() > deadline_s:
+            raise BusUnavailableError("topics that were created are not there yet")
+        await asyncio.sleep(0.05)
 
 
 def _tell(topic: Topic, address: KafkaAddress) -> None:

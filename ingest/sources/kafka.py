@@ -37,7 +37,7 @@ from ingest.sources.kafka_position import KafkaPosition
 from ingest.sources.source import Fetched, PartitionLostError, Range, Source
 
 GROUP: Final = "smartlinks.ingest"
-SESSION_TIMEOUT_S: Final = 10.0
+SESSION_TIMEOUT_S: Final = 6.0  # the least that brokers allow by default
 FETCH_BYTES: Final = 16 * 1024 * 1024
 BUFFER_BYTES: Final = 64 * 1024 * 1024  # of all partitions together
 LEAST_FETCH_BYTES: Final = 1024 * 1024

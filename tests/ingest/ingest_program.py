@@ -98,16 +98,21 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def _ingest(data_dir: Path, warehouse: Warehouse, reaper: Reaper) -> None:
+def mortal_runner(source: MortalSource, data_dir: Path, warehouse: Warehouse, reaper: Reaper) -> Runner:
+    """A runner over this source whose batches are small."""
     enrichment = open_enrichment(data_dir=data_dir, geoip_path=None, warehouse=warehouse)
-    spool = data_dir / "spool" / "clicks"
-    source = MortalSource(open_source(None, spool), reaper)
     metrics = IngestMetrics(
         CollectorRegistry(), lag=source.lag, lag_unit=source.unit, cache_uses=enrichment.cache_uses
     )
     mortal: Any = MortalWarehouse(warehouse, reaper)
+    return Runner(source, mortal, enrichment, DeadLetters(warehouse), metrics, max_rows=MAX_ROWS)
+
+
+async def _ingest(data_dir: Path, warehouse: Warehouse, reaper: Reaper) -> None:
+    spool = data_dir / "spool" / "clicks"
+    source = MortalSource(open_source(None, spool), reaper)
+    runner = mortal_runner(source, data_dir, warehouse, reaper)
     stop = asyncio.Event()
-    runner = Runner(source, mortal, enrichment, DeadLetters(warehouse), metrics, max_rows=MAX_ROWS)
     serving = asyncio.create_task(runner.serve(stop))
     while not serving.done() and (runner.trouble is not None or source.lag() or not source_seen(spool)):
         await asyncio.wait([serving], timeout=0.02)

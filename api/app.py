@@ -27,6 +27,7 @@ from api.recipients import Recipients
 from api.routes import (
     audit,
     bulk,
+    clickers,
     dead_letters,
     domains,
     erasures,
@@ -148,6 +149,7 @@ def build_app(
         labels,
         qr,
         recipients,
+        clickers,
         explain,
         stats,
         keys,

@@ -12,10 +12,12 @@ from api.reports.contract import Dimension
 class ClickedRecipient(BaseModel):
     """A recipient with a human click; the place and device are those of the latest one."""
 
+    link_id: str
+    link_name: str
     recipient: str
     reference: str
     code: str
-    clicks: int
+    clicks: int = Field(description="Human ones")
     first_click_at: datetime
     last_click_at: datetime
     address: str
@@ -24,6 +26,7 @@ class ClickedRecipient(BaseModel):
     device: str
     country: str
     region: str
+    city: str
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Self:

@@ -8,10 +8,11 @@ from api.reports.buckets import (
     TooManyBucketsError,
 )
 from api.reports.counts import counts_30d
-from api.reports.recipients import stream_who_clicked, who_clicked
+from api.reports.recipients import Clickers, stream_who_clicked, who_clicked
 from api.reports.stats import Dimension, StatsQuery, stats
 
 __all__ = [
+    "Clickers",
     "Dimension",
     "EmptyRangeError",
     "Interval",

@@ -1,13 +1,12 @@
 """`/v1/links/{id}/recipients`: codes for recipients, as JSON or as a stream of NDJSON."""
 
-import asyncio
 import logging
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import orjson
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
 from api.auth import Tenant
@@ -18,7 +17,6 @@ from api.models import MintedCodes, NewRecipient, NewRecipients
 from api.ndjson import NDJSON_TYPES, Line, NdjsonResponse, bytes_of
 from api.problems import (
     INTERNAL,
-    INVALID_PARAMETERS,
     NOT_FOUND,
     UNAUTHORIZED,
     UNAVAILABLE,
@@ -26,9 +24,7 @@ from api.problems import (
     problem_of_body,
 )
 from api.recipients import Pair
-from api.report_models import ClickedRecipient, ClickedRecipientPage
-from api.reports.contract import who_clicked
-from api.routes.links import BODY_PROBLEMS, Cursor, LinkId
+from api.routes.links import BODY_PROBLEMS, LinkId
 from api.services import Services, ServicesOf
 from api.urls import short_url
 
@@ -82,22 +78,6 @@ async def mint_codes(request: Request, link_id: LinkId, tenant: Tenant, services
     pairs = [(one.recipient, one.reference) for one in wanted]
     documents = await _mint(services, tenant, link_id, pairs)
     return Response(orjson.dumps({"data": documents}), media_type="application/json")
-
-
-@router.get("", responses=document_problems(INVALID_PARAMETERS))
-async def list_recipients(
-    link_id: LinkId,
-    tenant: Tenant,
-    services: ServicesOf,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
-    cursor: Cursor = None,
-) -> ClickedRecipientPage:
-    """Who clicked: recipients with a human click, ordered by recipient."""
-    link = await services.links.read(tenant, link_id)
-    rows, next_cursor = await asyncio.to_thread(
-        who_clicked, services.warehouse, tenant, link.number, limit, cursor
-    )
-    return ClickedRecipientPage(data=[ClickedRecipient.of(row) for row in rows], next_cursor=next_cursor)
 
 
 class _Minting:

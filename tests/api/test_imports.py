@@ -22,35 +22,49 @@ async def import_lines(
 EXPORTS = {
     "bitly": (
         "text/csv",
-        "Bitlink,Title,Long URL,Tags,Created,Clicks\n"
-        'https://bit.ly/3abcXyz,Spring,https://www.example.com/spring,"promo, sms",2024-03-01T08:00:00+0000,"1,204"\n',
+        (
+            "Bitlink,Title,Long URL,Tags,Created,Clicks\n"
+            'https://bit.ly/3abcXyz,Spring,https://www.example.com/spring,"promo, sms",'
+            '2024-03-01T08:00:00+0000,"1,204"\n'
+        ),
     ),
     "shlink": (
         "text/csv",
-        "createdAt,domain,shortCode,shortUrl,longUrl,title,tags,visits\n"
-        "2024-03-01T08:00:00+00:00,old.example.com,3abcXyz,https://old.example.com/3abcXyz,"
-        "https://www.example.com/spring,Spring,promo|sms,1204\n",
+        (
+            "createdAt,domain,shortCode,shortUrl,longUrl,title,tags,visits\n"
+            "2024-03-01T08:00:00+00:00,old.example.com,3abcXyz,https://old.example.com/3abcXyz,"
+            "https://www.example.com/spring,Spring,promo|sms,1204\n"
+        ),
     ),
     "dub": (
         "text/csv",
-        "Short link,Destination URL,Clicks,Created at,Tags,Title\n"
-        'https://dub.sh/3abcXyz,https://www.example.com/spring,1204,2024-03-01T08:00:00.000Z,"promo,sms",Spring\n',
+        (
+            "Short link,Destination URL,Clicks,Created at,Tags,Title\n"
+            'https://dub.sh/3abcXyz,https://www.example.com/spring,1204,2024-03-01T08:00:00.000Z,"promo,sms",'
+            "Spring\n"
+        ),
     ),
     "kutt": (
         "application/x-ndjson",
-        '{"id":"1","address":"3abcXyz","target":"https://www.example.com/spring","description":"Spring",'
-        '"link":"https://kutt.it/3abcXyz","visit_count":1204,"created_at":"2024-03-01T08:00:00.000Z",'
-        '"password":false,"banned":false,"domain":null,"expire_in":null,"tags":[]}\n',
+        (
+            '{"id":"1","address":"3abcXyz","target":"https://www.example.com/spring","description":"Spring",'
+            '"link":"https://kutt.it/3abcXyz","visit_count":1204,"created_at":"2024-03-01T08:00:00.000Z",'
+            '"password":false,"banned":false,"domain":null,"expire_in":null,"tags":[]}\n'
+        ),
     ),
     "yourls": (
         "text/csv",
-        "\ufeffkeyword;url;title;timestamp;ip;clicks\r\n"
-        "3abcXyz;https://www.example.com/spring;Spring;2024-03-01 08:00:00;192.0.2.1;1204\r\n",
+        (
+            "\ufeffkeyword;url;title;timestamp;ip;clicks\r\n"
+            "3abcXyz;https://www.example.com/spring;Spring;2024-03-01 08:00:00;192.0.2.1;1204\r\n"
+        ),
     ),
     "csv": (
         "text/csv",
-        "code,destination_url,name,tags,clicks,created_at\n"
-        "3abcXyz,https://www.example.com/spring,Spring,promo|sms,1204,2024-03-01\n",
+        (
+            "code,destination_url,name,tags,clicks,created_at\n"
+            "3abcXyz,https://www.example.com/spring,Spring,promo|sms,1204,2024-03-01\n"
+        ),
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Many links in one request, and links by their external id: a verdict a line, one link however often it is told."""
+"""Many links in one request, and links by external id: a verdict a line, one link however often told."""
 
 import asyncio
 import json

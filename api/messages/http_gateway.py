@@ -35,7 +35,9 @@ class HttpGateway:
     def __init__(self, address: GatewayAddress) -> None:
         self.in_flight = address.window
         self._url = address.url
-        self._auth = aiohttp.BasicAuth(address.user, address.password) if address.user else None
+        self._headers = {"Content-Type": "application/json"}
+        if address.user:
+            self._headers["Authorization"] = aiohttp.encode_basic_auth(address.user, address.password)
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, message: Message) -> str:
@@ -57,10 +59,10 @@ class HttpGateway:
             await self._session.close()
 
     async def _post(self, key: str, body: bytes) -> str:
-        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        headers = {**self._headers, "Idempotency-Key": key}
         try:
             async with self._open().post(
-                self._url, data=body, headers=headers, auth=self._auth, allow_redirects=False
+                self._url, data=body, headers=headers, allow_redirects=False
             ) as answer:
                 text = await answer.content.read(MAX_ANSWER_BYTES)
                 return _read_answer(answer.status, text, answer.headers.get("Retry-After"))

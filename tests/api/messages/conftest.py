@@ -8,6 +8,7 @@ import pytest
 
 from api.messages.encoding import count_segments, encoding_of
 from api.messages.message import Message, new_message_id
+from tests.api.messages.receiver import Receiver, running_receiver
 from tests.smsc.smsc import Smsc, SmscUnavailableError, running_smsc
 
 NOW_MS = 1_900_000_000_000
@@ -54,3 +55,9 @@ async def smsc() -> AsyncIterator[Smsc]:
             yield running
     except SmscUnavailableError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with running_receiver() as running:
+        yield running

@@ -39,14 +39,28 @@ def client_address(peer: str, forwarded_for: str, trusted: tuple[AddressRange, .
     address = _pack(peer.partition("%")[0])  # a link-local peer is named with its zone
     if address is None:
         return ""
-    for entry in reversed(forwarded_for.split(",")):
-        if not _is_in(address, trusted):
-            break
+    claimed = claimed_address(forwarded_for, trusted) if _is_in(address, trusted) else ""
+    return claimed or _text(address)
+
+
+def claimed_address(forwarded_for: str, trusted: tuple[AddressRange, ...]) -> str:
+    """The address that this list makes of one whom a trusted proxy names; "" for an entry that is none."""
+    address = None
+    while True:
+        forwarded_for, comma, entry = forwarded_for.rpartition(",")
         claimed = _pack(entry.strip(" \t"))
         if claimed is None:
             break
         address = claimed
-    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
+        if not comma or not _is_in(address, trusted):
+            break
+    return "" if address is None else _text(address)
+
+
+def is_trusted(peer: str, trusted: tuple[AddressRange, ...]) -> bool:
+    """Whether the peer is one of the proxies whose list counts."""
+    address = _pack(peer.partition("%")[0])
+    return address is not None and _is_in(address, trusted)
 
 
 def _pack(text: str) -> bytes | None:
@@ -58,6 +72,10 @@ def _pack(text: str) -> bytes | None:
     except (OSError, ValueError):
         return None
     return packed[12:] if packed.startswith(_MAPPED_PREFIX) else packed
+
+
+def _text(address: bytes) -> str:
+    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
 
 
 def _is_in(address: bytes, ranges: tuple[AddressRange, ...]) -> bool:

@@ -21,6 +21,7 @@ TELLING: Final = (
 )
 MAX_FIELDS: Final = 100
 _BLOCK: Final = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]*+:[ \t]*+[\x21-\x7e][\t\x20-\x7e]*+\r\n)++\r\n")
+_LINE: Final = re.compile(rb"[ \t]*+([\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)[ \t]*\r\n")
 # Names that change how a request is framed, answered or continued.
 _NOT_PLAIN: Final = frozenset(
     (
@@ -56,6 +57,21 @@ def split_plain_block(block: bytes) -> dict[bytes, bytes] | None:
     if not _NOT_PLAIN.isdisjoint(values) or values.get(b"connection", b"keep-alive").lower() != b"keep-alive":
         return None
     return values
+
+
+def cut_forwarded_for(block: bytes) -> tuple[bytes, bytes] | None:
+    """All but the `X-Forwarded-For` line of a block, and that line's value; None where there is no such line.
+
+    A block is plain if what is left of it is, and has less than `MAX_FIELDS` fields and no such line: the
+    line is a whole plain one, and stands before the block's end.
+    """
+    begin = block.find(b"\nX-Forwarded-For:") + 1 or block.find(b"\nx-forwarded-for:") + 1
+    if not begin:
+        return None
+    line = _LINE.match(block, begin + len(b"X-Forwarded-For:"))
+    if line is None or line.end() == len(block):
+        return None
+    return block[:begin] + block[line.end() :], line[1]
 
 
 def join_fields(fields: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -19,11 +19,18 @@ from typing import Final, cast
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from edge.address import Network, client_address, to_ranges
+from edge.address import Network, claimed_address, client_address, is_trusted, to_ranges
 from edge.answers import ANSWERS, RenderedAnswers
 from edge.cache import BoundedCache
 from edge.domains import Domains
-from edge.headers import FORWARDED_FOR, TELLING, read_headers, split_plain_block
+from edge.headers import (
+    FORWARDED_FOR,
+    MAX_FIELDS,
+    TELLING,
+    cut_forwarded_for,
+    read_headers,
+    split_plain_block,
+)
 from edge.http import response
 from edge.redirector import Redirector
 from edge.request import CODE_PATH, CodeRequest, RequestHeaders
@@ -60,7 +67,7 @@ class Lane:
         """Loop time to which a request that comes now keeps its connection alive."""
         self._trusted_proxies = to_ranges(trusted_proxies)
         self.by_block: Final[BoundedCache[bytes, RequestHeaders]] = BoundedCache(HEADERS_A_GENERATION)
-        """The headers of plain blocks that were read before and have no `X-Forwarded-For`."""
+        """The headers of plain blocks that were read before: without `X-Forwarded-For`, with room for it."""
         self._by_values: BoundedCache[tuple[bytes | None, ...], RequestHeaders] = BoundedCache(
             HEADERS_A_GENERATION
         )
@@ -75,8 +82,13 @@ class Lane:
     def read_block(self, block: bytes) -> tuple[RequestHeaders, bytes] | None:
         """The headers and the `X-Forwarded-For` list ("" for none) of a plain block; None unless it is plain.
 
-        Phones of a kind send the same to the byte, save for what proxies add: short blocks are remembered.
+        Phones of a kind send the same to the byte, save for what proxies add: short blocks are remembered
+        without that.
         """
+        rest, forwarded_for = cut_forwarded_for(block) or (block, b"")
+        headers = self.by_block[rest]
+        if headers is not None:
+            return headers, forwarded_for
         values = split_plain_block(block)
         if values is None:
             return None
@@ -87,13 +99,17 @@ class Lane:
             headers = read_headers(values, self.domains)
         if len(block) <= REMEMBERED_BLOCK_BYTES:
             self._by_values.put(telling, headers)
-            if not forwarded_for:
-                self.by_block.put(block, headers)
+            if len(values) < MAX_FIELDS and (not forwarded_for or rest is not block):
+                self.by_block.put(rest, headers)
         return headers, forwarded_for
 
-    def client_address(self, peer: str, forwarded_for: bytes) -> bytes:
-        """The address of the client behind `peer`, which sent this `X-Forwarded-For` list."""
-        return client_address(peer, forwarded_for.decode("latin-1"), self._trusted_proxies).encode()
+    def own_address(self, peer: str) -> tuple[bytes, bool]:
+        """The address of a peer as such, and whether it is a trusted proxy."""
+        return client_address(peer, "", ()).encode(), is_trusted(peer, self._trusted_proxies)
+
+    def claimed_address(self, forwarded_for: bytes) -> bytes:
+        """The client's address, where a trusted proxy sent this `X-Forwarded-For` list; b"" for none."""
+        return claimed_address(forwarded_for.decode("latin-1"), self._trusted_proxies).encode()
 
     def tick(self, now: float) -> None:
         """Close what has been stalled for `STALL_S`. Called each second; `now` is the loop's time."""
@@ -120,12 +136,12 @@ class LaneHandler(RequestHandler):
     __slots__ = (
         "_head_is_partial",
         "_held",
+        "_is_behind_proxy",
         "_is_busy",
         "_is_handed_over",
         "_lane",
         "_lane_transport",
         "_own_address",
-        "_peer",
         "_stalled_since",
         "address",
         "code",
@@ -145,15 +161,14 @@ class LaneHandler(RequestHandler):
         self._head_is_partial = False
         self._held: list[bytes] = []
         self._stalled_since = 0.0
-        self._peer = ""
         self._own_address = b""
+        self._is_behind_proxy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._lane_transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
-        self._peer = peer[0] if peer else ""
-        self._own_address = self._lane.client_address(self._peer, b"")
+        self._own_address, self._is_behind_proxy = self._lane.own_address(peer[0] if peer else "")
         self._lane.connections.add(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -192,7 +207,9 @@ class LaneHandler(RequestHandler):
 
     def client_address(self, forwarded_for: bytes) -> bytes:
         """The client's address, given its `X-Forwarded-For` list."""
-        return self._lane.client_address(self._peer, forwarded_for) if forwarded_for else self._own_address
+        if forwarded_for and self._is_behind_proxy:
+            return self._lane.claimed_address(forwarded_for) or self._own_address
+        return self._own_address
 
     @property
     def is_idle(self) -> bool:

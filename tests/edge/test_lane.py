@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from edge.answers import RenderedAnswers
 from edge.code_layout import CodeLayout
@@ -17,7 +18,7 @@ from edge.codes import code_field, link_key
 from edge.contract import EdgeLink, SpoolWriter
 from edge.counters import Counters
 from edge.domains import Domains
-from edge.headers import split_plain_block
+from edge.headers import FORWARDED_FOR, cut_forwarded_for, split_plain_block
 from edge.http import SlowPath
 from edge.lane import Lane, LaneHandler
 from edge.misses import Misses
@@ -179,6 +180,35 @@ def both_sides(redis: RedisServer, folder: Path) -> Iterator[Both]:
         both.close()
 
 
+FORWARDED = b"X-Forwarded-For: 203.0.113.7\r\n"
+LINES = (
+    b"Host: localhost\r\n",
+    b"A: b\r\n",
+    FORWARDED,
+    FORWARDED.lower(),
+    b"X-Forwarded-For:\t1, 2 \t\r\n",
+    b"X-Forwarded-For:  \r\n",
+    b"X-Forwarded-For: \xe9\r\n",
+    b"\r\n",
+    b"\n",
+    b"B: c\n",
+    b" fold\r\n",
+)
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=7).map(b"".join) | st.binary(max_size=60))
+def test_a_block_without_its_forwarded_for_line_tells_whether_it_is_plain(block: bytes) -> None:
+    cut = cut_forwarded_for(block)
+    if cut is not None:
+        rest, forwarded_for = cut
+        values = split_plain_block(rest)
+        if values is not None and FORWARDED_FOR not in values:
+            assert split_plain_block(block) == {**values, FORWARDED_FOR: forwarded_for}
+    values = split_plain_block(block)
+    if values is not None and b"\nX-Forwarded-For:" in block:
+        assert cut is not None, "and nothing plain goes the long way but where it stands first"
+
+
 @pytest.fixture
 def both(redis_server: RedisServer, tmp_path: Path) -> Iterator[Both]:
     with both_sides(redis_server, tmp_path) as sides:
@@ -191,6 +221,12 @@ def both(redis_server: RedisServer, tmp_path: Path) -> Iterator[Both]:
 @example([bytes([byte]) for byte in PLAIN])
 @example([PLAIN + PLAIN[:30], PLAIN[30:]])
 @example([b"\r\n" + PLAIN])
+@example([PLAIN, PLAIN[:-2] + FORWARDED + b"\r\n", PLAIN])
+@example([PLAIN, PLAIN + FORWARDED])
+@example([PLAIN, PLAIN + FORWARDED + b"\r\n"])
+@example([PLAIN, PLAIN[:-2] + FORWARDED + FORWARDED + b"\r\n"])
+@example([PLAIN, PLAIN[:-2] + FORWARDED.replace(b"\r", b"") + b"\r\n"])
+@example([PLAIN, PLAIN[:-2] + b"\n" + FORWARDED + b"\r\n"])
 @example([PLAIN + b"\r\n", PLAIN])
 @example([PLAIN + b"HEAD" + PLAIN[3:] + PLAIN])
 @example([b"GET /Penhgyab HTTP/1.1\r\n\r\n" + PLAIN])

@@ -6,6 +6,7 @@ The layout in Redis (ours; `docs/decisions.md` has the figures):
 | --- | --- | --- |
 | `code:<bucket>` | hash | field: the code and its domain's tag; value: the link's number |
 | `code_buckets` | string | how many buckets of codes there are: `edge/code_layout.py` |
+| `code_releases` | string | how often codes were released: edges then forget those that they have cached |
 | `link:<number>` | hash | what the edge needs of a link, one field each (`edge/links.py`), and `document` |
 | `id:<bucket>` | hash | field: the link's public id; value: the link's number |
 | `links` | string | the highest link number given so far; where it is missing, Redis was emptied |
@@ -64,5 +65,6 @@ def id_key(link_id: bytes) -> bytes:
 
 
 LAST_NUMBER_KEY = b"links"
+RELEASES_KEY = b"code_releases"
 DOMAINS_KEY = b"domains"
 LAST_TAG_KEY = b"domain_tags"

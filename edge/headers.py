@@ -65,7 +65,7 @@ def cut_forwarded_for(block: bytes) -> tuple[bytes, bytes] | None:
     A block is plain if what is left of it is, and has less than `MAX_FIELDS` fields and no such line: the
     line is a whole plain one, and stands before the block's end.
     """
-    begin = block.find(b"\nX-Forwarded-For:") + 1 or block.find(b"\nx-forwarded-for:") + 1
+    begin = block.rfind(b"\nX-Forwarded-For:") + 1 or block.rfind(b"\nx-forwarded-for:") + 1
     if not begin:
         return None
     line = _LINE.match(block, begin + len(b"X-Forwarded-For:"))

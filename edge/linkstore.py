@@ -47,7 +47,7 @@ class LinkStore(Protocol):
         ...
 
     async def release_codes(self, domain_tag: str, codes: Sequence[str]) -> None:
-        """Forget codes of an erased link or person. They resolve to nothing afterwards."""
+        """Forget codes of an erased link or person. They resolve to nothing from then on, at edges in 1 s."""
         ...
 
     async def make_room(self) -> int:

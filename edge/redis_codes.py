@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from edge.code_layout import FULL_FIELDS, LAYOUT_KEY, CodeLayout
-from edge.codes import code_field
+from edge.codes import RELEASES_KEY, code_field
 
 # A script holds up every redirect's look-up while it runs: 500 codes take 1 ms.
 CODES_A_SCRIPT: Final = 500
@@ -99,14 +99,15 @@ class RedisCodes:
             self._known_layout = None
 
     async def release(self, domain_tag: str, codes: Sequence[str]) -> None:
-        """Forget the codes, wherever they stand and whatever moves meanwhile."""
+        """Forget the codes, wherever they stand and whatever moves meanwhile, and let every edge do so."""
         remaining = _fields(domain_tag, codes)
         while remaining:
             part, remaining = remaining[:CODES_A_SCRIPT], remaining[CODES_A_SCRIPT:]
             layout = await self._layout()
             keys = [(key, field) for field in part for key in dict.fromkeys(layout.keys(field))]
             deletions: list[Command] = [(b"HDEL", key, field) for key, field in keys]
-            now, *_ = await self._run([(b"GET", LAYOUT_KEY), *deletions], atomic=True)
+            commands: list[Command] = [(b"GET", LAYOUT_KEY), *deletions, (b"INCR", RELEASES_KEY)]
+            now, *_ = await self._run(commands, atomic=True)
             if CodeLayout.from_bytes(now) != layout:
                 self._known_layout = None
                 remaining = part + remaining

@@ -4,7 +4,7 @@ What is promised:
 
 - A link or domain changed in Redis is changed here within a second: Redis tells of every write to `link:*`
   and `domains` on the connection that asks. A code never changes its link, so codes are kept until there are
-  too many.
+  too many, or until any is released (a person was erased): then all of them are asked for again.
 - Nothing is known of what happened while no connection stood. Until Redis is back, what was cached goes on
   being served, stale as it may be: a recipient who lands beats one who does not. Then, before the first
   look-up, all of it is forgotten.
@@ -24,7 +24,7 @@ from typing import Any, Final
 from edge.cache import BoundedCache
 from edge.code_finder import CodeFinder
 from edge.code_layout import LAYOUT_KEY
-from edge.codes import DOMAINS_KEY, LAST_NUMBER_KEY, link_key
+from edge.codes import DOMAINS_KEY, LAST_NUMBER_KEY, RELEASES_KEY, link_key
 from edge.counters import MAX_LOOKUP_SAMPLES, Counters
 from edge.domains import Domains
 from edge.known_link import KnownLink
@@ -48,7 +48,7 @@ NO_LINK: Final = 0
 """A number that no link has: what is asked for where a code has none, or its link is known already."""
 
 _LINK_PREFIX: Final = b"link:"
-_TRACKED_PREFIXES: Final = (_LINK_PREFIX, LAYOUT_KEY, DOMAINS_KEY)
+_TRACKED_PREFIXES: Final = (_LINK_PREFIX, LAYOUT_KEY, RELEASES_KEY, DOMAINS_KEY)
 _log = logging.getLogger(__name__)
 
 
@@ -163,6 +163,8 @@ class Resolver:
             self._state.ask_domains()
         if LAYOUT_KEY in keys:
             self._layout_changed()
+        if RELEASES_KEY in keys:
+            self._numbers.clear()
         for key in keys:
             number = key.removeprefix(_LINK_PREFIX)
             if number.isdigit():

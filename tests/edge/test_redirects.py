@@ -146,6 +146,19 @@ async def test_an_orphan_has_all_but_a_link(edge: Edge) -> None:
     }
 
 
+async def test_a_released_code_is_gone_within_a_second(edge: Edge) -> None:
+    await edge.put(1, "own12345", None, "personal", "another1")
+    for path in ("/personal", "/another1"):
+        assert (await edge.get(path)).status == 302
+    await edge.store.release_codes("", ["personal"])
+
+    async def is_gone() -> bool:
+        return (await edge.get("/personal")).status == 404
+
+    await until_async(is_gone, within_s=1)
+    assert (await edge.get("/another1")).status == 302
+
+
 async def test_head_is_answered_without_a_body_and_recorded(edge: Edge) -> None:
     await edge.put(1, "own12345")
     reply = await edge.ask("HEAD", "/own12345")

@@ -13,21 +13,37 @@ from aggregator.dead_letters import (
 )
 from aggregator.ledger import Ledger, read_ledger
 from aggregator.migrate import MigrationError, migrate
+from aggregator.outbound import Network, is_reachable, open_session
+from aggregator.reclassify import (
+    Change,
+    Reclassification,
+    list_reclassifications,
+    read_reclassification,
+    request_reclassification,
+)
 from aggregator.runner import run
 
 __all__ = [
     "LETTERS_A_WISH",
+    "Change",
     "Ledger",
     "MigrationError",
+    "Network",
     "OpenLetter",
     "Origin",
+    "Reclassification",
     "Refusal",
     "ask_for_discard",
     "ask_for_replay",
     "find_letters",
+    "is_reachable",
     "list_dead_letters",
+    "list_reclassifications",
     "migrate",
+    "open_session",
     "parse_origin",
     "read_ledger",
+    "read_reclassification",
+    "request_reclassification",
     "run",
 ]

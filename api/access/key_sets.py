@@ -16,7 +16,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from api.outbound import Network, open_session
+from aggregator.contract import Network, open_session
 
 FRESH_S: Final = 600.0
 REFETCH_S: Final = 30.0

@@ -1,0 +1,77 @@
+"""The webhooks' part of the aggregator: finds what is news, makes deliveries of it, delivers."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from aggregator.outbound import open_session
+from aggregator.webhooks.attempt import TIMEOUT_S
+from aggregator.webhooks.click_feed import feed_clicks, skip_clicks
+from aggregator.webhooks.cursors import move_link_cursor, read_link_cursor
+from aggregator.webhooks.dispatch import AT_A_TIME, Dispatch
+from aggregator.webhooks.link_feed import OVERLAP_MS, feed_link_changes
+from aggregator.webhooks.metrics import WebhookMetrics
+from aggregator.webhooks.store import read_webhooks
+from aggregator.webhooks.webhook import WebhookDocument
+from edge.contract import Settings
+from ingest.contract import Warehouse, WarehouseError, WarehouseUnavailableError
+
+IDLE_S: Final = 0.5
+TROUBLED_S: Final = 5.0
+
+log = logging.getLogger(__name__)
+
+
+def now_ms() -> int:
+    """Unix time in ms."""
+    return time.time_ns() // 1_000_000
+
+
+async def run_webhooks(
+    settings: Settings,
+    warehouse: Warehouse,
+    registry: CollectorRegistry,
+    stop: asyncio.Event,
+    *,
+    clock_ms: Callable[[], int] = now_ms,
+) -> None:
+    """Run until `stop` is set, then let those under way end."""
+    metrics = WebhookMetrics(registry)
+    session = open_session(settings.outbound_networks, timeout_s=TIMEOUT_S, limit_per_host=AT_A_TIME * 4)
+    dispatch = Dispatch(warehouse, session, metrics, clock_ms=clock_ms)
+    try:
+        while not stop.is_set():
+            pause_s = IDLE_S
+            try:
+                webhooks = await asyncio.to_thread(_feed, warehouse, metrics, clock_ms())
+                if await dispatch.run_once(webhooks):
+                    pause_s = IDLE_S / 5
+            except (WarehouseError, WarehouseUnavailableError) as error:
+                log.warning("webhooks wait for the warehouse: %s", error)
+                pause_s = TROUBLED_S
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause_s)
+    finally:
+        await dispatch.close()
+        await session.close()
+
+
+def _feed(warehouse: Warehouse, metrics: WebhookMetrics, at_ms: int) -> list[WebhookDocument]:
+    """Make deliveries of what is news; all webhooks."""
+    webhooks = read_webhooks(warehouse)
+    since_ms = read_link_cursor(warehouse)
+    if since_ms is None:  # the first look ever: what was before is no news
+        skip_clicks(warehouse, at_ms)
+        move_link_cursor(warehouse, at_ms)
+        since_ms = at_ms
+    metrics.made.labels("clicks").inc(feed_clicks(warehouse, webhooks, at_ms))
+    made, next_ms = feed_link_changes(warehouse, webhooks, since_ms, at_ms)
+    metrics.made.labels("links").inc(made)
+    if next_ms - since_ms > OVERLAP_MS:
+        move_link_cursor(warehouse, next_ms)
+    return read_webhooks(warehouse)

@@ -4,7 +4,7 @@ TESTS ?= tests
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types imports format bench loadtest fuzz demo verdicts lock clean environment
+.PHONY: openapi schema help run test check lint types imports format bench loadtest fuzz demo verdicts lock clean environment
 
 help: ## List these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,12 @@ demo: ## Fill the running system with a simulated campaign and check every count
 
 verdicts: environment ## Measure the rules on labelled user agents, write docs/verdicts.md
 	$(BIN)/python -m tests.ingest.corpus
+
+openapi: environment ## Write docs/openapi.json anew from the code
+	$(BIN)/python -m api.openapi
+
+schema: environment ## Call every operation of the OpenAPI document with what fits and what does not, for long
+	SCHEMA_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/api/test_schema.py -s --timeout 7200
 
 lock: environment ## Write the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml -o requirements.lock

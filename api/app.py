@@ -67,6 +67,43 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def build_routes() -> FastAPI:
+    """All routes and their document, with nothing behind them yet."""
+    app = FastAPI(
+        title="Smart Links API",
+        version=VERSION,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    for module in (
+        domains,
+        links,
+        bulk,
+        imports,
+        labels,
+        qr,
+        recipients,
+        clickers,
+        explain,
+        stats,
+        keys,
+        tenants,
+        audit,
+        sms,
+        sms_templates,
+        ledger,
+        dead_letters,
+        erasures,
+    ):
+        app.include_router(module.router, dependencies=SECURITY)
+    mount_docs(app)
+    handle_errors(app)
+    return app
+
+
 def build_app(
     *,
     settings: Settings,
@@ -80,14 +117,7 @@ def build_app(
     clock: Clock = now_ms,
 ) -> FastAPI:
     """The ASGI application. It owns nothing of what it is given; `outbox` has recovered by then."""
-    app = FastAPI(
-        title="Smart Links API",
-        version=VERSION,
-        description=_DESCRIPTION,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-    )
+    app = build_routes()
     catalogue = Catalogue(warehouse)
     domain_service = Domains(
         default_domain=settings.default_domain,
@@ -141,29 +171,6 @@ def build_app(
         metrics=metrics,
         clock=clock,
     )
-    for module in (
-        domains,
-        links,
-        bulk,
-        imports,
-        labels,
-        qr,
-        recipients,
-        clickers,
-        explain,
-        stats,
-        keys,
-        tenants,
-        audit,
-        sms,
-        sms_templates,
-        ledger,
-        dead_letters,
-        erasures,
-    ):
-        app.include_router(module.router, dependencies=SECURITY)
-    mount_docs(app)
-    handle_errors(app)
     # The last one added is the outermost.
     app.add_middleware(AuditTrail, audit_log=audit_log, clock=clock)
     app.add_middleware(Idempotency, shared_state=shared_state)

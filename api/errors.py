@@ -65,7 +65,10 @@ def document_problems(*types: ProblemType) -> dict[int | str, dict[str, Any]]:
             "schema": {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"},
             "example": Problem(type_, "What is wrong and what to do.").to_dict(),
         }
-        responses[type_.status] = {"description": type_.title, "content": {MEDIA_TYPE: content}}
+        if type_.status in responses:
+            responses[type_.status]["description"] += f"; {type_.title}"
+        else:
+            responses[type_.status] = {"description": type_.title, "content": {MEDIA_TYPE: content}}
     return responses
 
 

@@ -102,12 +102,19 @@ Suffix = Annotated[
         {"type": "string", "pattern": "^" + SUFFIX.pattern.replace(r"\Z", "$"), "examples": ["cisco"]}
     ),
 ]
+_TEXT_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
+_LABEL_PATTERN: Final = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$"
+# For the document alone: our own validators tell what is wrong in better words.
+_AS_TEXT: Final = Field(json_schema_extra={"pattern": _TEXT_PATTERN})
+_AS_LABEL: Final = Field(json_schema_extra={"pattern": _LABEL_PATTERN})
 Fixed = Annotated[None, BeforeValidator(_refuse_change)]
-Name = Annotated[str, Field(max_length=MAX_NAME_CHARS), AfterValidator(_check_text)]
-Text = Annotated[str, AfterValidator(_check_text)]
-Label = Annotated[str, Field(max_length=MAX_LABEL_CHARS, min_length=1), AfterValidator(_check_label)]
-Recipient = Annotated[str, Field(max_length=MAX_REFERENCE_CHARS), AfterValidator(_check_label)]
-Reference = Annotated[str, Field(max_length=MAX_REFERENCE_CHARS), AfterValidator(_check_text)]
+Name = Annotated[str, Field(max_length=MAX_NAME_CHARS), AfterValidator(_check_text), _AS_TEXT]
+Text = Annotated[str, AfterValidator(_check_text), _AS_TEXT]
+Label = Annotated[
+    str, Field(max_length=MAX_LABEL_CHARS, min_length=1), AfterValidator(_check_label), _AS_LABEL
+]
+Recipient = Annotated[str, Field(max_length=MAX_REFERENCE_CHARS), AfterValidator(_check_label), _AS_LABEL]
+Reference = Annotated[str, Field(max_length=MAX_REFERENCE_CHARS), AfterValidator(_check_text), _AS_TEXT]
 
 
 def instant_of(unix_ms: int) -> datetime:

@@ -46,7 +46,7 @@ NetworkText = Annotated[
     str,
     Field(max_length=64),
     AfterValidator(_check_network),
-    WithJsonSchema({"type": "string", "maxLength": 64, "examples": ["198.51.100.0/24"]}),
+    WithJsonSchema({"type": "string", "format": "ip-network", "examples": ["198.51.100.0/24"]}),
 ]
 TenantId = Annotated[
     str,

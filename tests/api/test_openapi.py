@@ -1,9 +1,12 @@
 """The OpenAPI document and its page, complete and without the internet."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from api.app import build_routes
+from api.openapi import DOCUMENT, openapi_document, operations
 from tests.api.conftest import RunningApi
 
 
@@ -19,6 +22,21 @@ async def test_every_operation_tells_its_problems_and_its_keys(api: RunningApi) 
         for status, response in operation["responses"].items():
             if status >= "400":
                 assert list(response["content"]) == ["application/problem+json"]
+
+
+def test_the_committed_document_is_that_of_the_code() -> None:
+    committed = json.loads(DOCUMENT.read_text("utf-8"))
+    assert committed == openapi_document(build_routes()), "write it anew: make openapi"
+
+
+def test_every_operation_has_an_id_of_its_own_and_an_example_of_its_body() -> None:
+    found = list(operations(openapi_document(build_routes())))
+    ids = [operation["operationId"] for _, _, operation in found]
+    assert len(set(ids)) == len(ids)
+    for path, method, operation in found:
+        assert operation["summary"], (method, path)
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            assert "example" in content, (method, path)
 
 
 async def test_every_reference_leads_somewhere(api: RunningApi) -> None:

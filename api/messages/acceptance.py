@@ -73,7 +73,14 @@ class Acceptor:
         now_ms = self._clock()
         expires_at_ms = _read_expiry(body, now_ms)
         template = await self._template(tenant, body)
-        wording = _wording(body, template, await self._own_domains(tenant))
+        notices = _unknown_fields(body)
+        own_domains: Collection[str] | None = None
+        if body.shorten_urls or body.track_link:
+            try:
+                own_domains = [domain.host for domain in await self._domains.list_open(tenant)]
+            except _DOWN as error:
+                notices.append(_send_long(body, error))
+        wording = _wording(body, template, own_domains)
         drafts = [draft(wording, destination) for destination in destinations]
         flaws = [one for one in drafts if isinstance(one, Flaw)]
         if len(flaws) == len(drafts):
@@ -83,7 +90,12 @@ class Acceptor:
             for place, one in enumerate(drafts)
             if isinstance(one, Draft)
         }
-        urls, notices = await self._shorten(tenant, body, list(addressed.values()))
+        urls: Mapping[str, Sequence[ShortenedUrl]] = {}
+        domain = read_domain(body.short_url_domain)
+        try:
+            urls = await self._shortening.shorten(tenant, domain, list(addressed.values()))
+        except (*_DOWN, ProblemError) as error:
+            notices.append(_send_long(body, error))
         finals = {
             place: shorten(one.draft, _replacements(urls.get(one.id, ()), body))
             for place, one in addressed.items()
@@ -100,7 +112,7 @@ class Acceptor:
             else Verdict(destination, messages[place], finals[place].notices)
             for place, (destination, one) in enumerate(zip(destinations, drafts, strict=True))
         ]
-        return Acceptance(now_ms, verdicts, [*_unknown_fields(body), *notices])
+        return Acceptance(now_ms, verdicts, notices)
 
     async def _template(self, tenant: str, body: NewMessages) -> TemplateDocument | None:
         if body.content_type != "template":
@@ -110,25 +122,6 @@ class Acceptor:
         except ProblemError:
             detail = "There is no template with this id; GET /v1/sms/templates lists those there are"
             raise invalid_body(Flaw(detail, pointer_to("content"))) from None
-
-    async def _own_domains(self, tenant: str) -> list[str]:
-        return [domain.host for domain in await self._domains.list_open(tenant)]
-
-    async def _shorten(
-        self, tenant: str, body: NewMessages, messages: Sequence[Addressed]
-    ) -> tuple[Mapping[str, Sequence[ShortenedUrl]], list[Notice]]:
-        """The short URLs of each message; none where they can't be had and the sender takes long ones."""
-        domain = read_domain(body.short_url_domain)
-        try:
-            return await self._shortening.shorten(tenant, domain, messages), []
-        except (*_DOWN, ProblemError) as error:
-            down = not isinstance(error, ProblemError) or error.problem.type is UNAVAILABLE
-            if body.on_shorten_failure != "send_long" or not down:
-                raise
-            log.warning("messages are sent with their long URLs: %s", error)
-            return {}, [
-                Notice("url_left_long", "Short URLs can't be made now: the URLs are sent as they are")
-            ]
 
     def _message(
         self,
@@ -164,15 +157,27 @@ class Acceptor:
         )
 
 
-def _wording(body: NewMessages, template: TemplateDocument | None, own_domains: Collection[str]) -> Wording:
+def _send_long(body: NewMessages, error: Exception) -> Notice:
+    """Short URLs can't be had: raises the error again unless the sender takes long ones then."""
+    is_down = not isinstance(error, ProblemError) or error.problem.type is UNAVAILABLE
+    if body.on_shorten_failure != "send_long" or not is_down:
+        raise error
+    log.warning("messages are sent with their long URLs: %s", error)
+    return Notice("url_left_long", "Short URLs can't be made now: the URLs are sent as they are")
+
+
+def _wording(
+    body: NewMessages, template: TemplateDocument | None, own_domains: Collection[str] | None
+) -> Wording:
+    """`own_domains` are not shortened; None where nothing is."""
     content_type = body.content_type or "text"
     return Wording(
         text=body.content if template is None else template.content,
         content_type="text" if content_type == "template" else content_type,
         substitutions=body.substitutions,
-        shorten=bool(body.shorten_urls or body.track_link),
+        shorten=own_domains is not None,
         only_last=not body.shorten_urls,
-        own_domains=own_domains,
+        own_domains=own_domains or (),
     )
 
 

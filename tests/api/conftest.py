@@ -28,7 +28,12 @@ DOMAIN = "s.example.com"
 
 
 def put_key(
-    warehouse: Warehouse, key: str, *, tenant: str, scopes: tuple[GrantableScope, ...] = ("admin",)
+    warehouse: Warehouse,
+    key: str,
+    *,
+    tenant: str,
+    scopes: tuple[GrantableScope, ...] = ("admin",),
+    messages_per_s: int | None = None,
 ) -> ServiceKey:
     """Store a service key that tests know."""
     stored = ServiceKey(
@@ -40,7 +45,7 @@ def put_key(
         scopes=scopes,
         addresses=(),
         quota=None,
-        messages_per_s=None,
+        messages_per_s=messages_per_s,
         expires_at_ms=None,
         previous_digest=None,
         previous_until_ms=None,

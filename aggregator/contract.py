@@ -22,10 +22,29 @@ from aggregator.reclassify import (
     request_reclassification,
 )
 from aggregator.runner import run
+from aggregator.webhooks.store import (
+    Delivery,
+    Standing,
+    list_deliveries,
+    read_delivery,
+    read_webhooks,
+    receipts_webhook,
+    save_standings,
+    save_webhook,
+)
+from aggregator.webhooks.store import State as DeliveryState
+from aggregator.webhooks.webhook import OVERLAP_MS as SECRET_OVERLAP_MS
+from aggregator.webhooks.webhook import RECEIPTS, WebhookDocument
+from aggregator.webhooks.webhook import Event as WebhookEvent
+from aggregator.webhooks.webhook import new_secret as new_webhook_secret
 
 __all__ = [
     "LETTERS_A_WISH",
+    "RECEIPTS",
+    "SECRET_OVERLAP_MS",
     "Change",
+    "Delivery",
+    "DeliveryState",
     "Ledger",
     "MigrationError",
     "Network",
@@ -33,17 +52,27 @@ __all__ = [
     "Origin",
     "Reclassification",
     "Refusal",
+    "Standing",
+    "WebhookDocument",
+    "WebhookEvent",
     "ask_for_discard",
     "ask_for_replay",
     "find_letters",
     "is_reachable",
     "list_dead_letters",
+    "list_deliveries",
     "list_reclassifications",
     "migrate",
+    "new_webhook_secret",
     "open_session",
     "parse_origin",
+    "read_delivery",
     "read_ledger",
     "read_reclassification",
+    "read_webhooks",
+    "receipts_webhook",
     "request_reclassification",
     "run",
+    "save_standings",
+    "save_webhook",
 ]

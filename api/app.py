@@ -43,8 +43,10 @@ from api.routes import (
     sms_templates,
     stats,
     tenants,
+    webhooks,
 )
 from api.services import Services
+from api.webhooks import Webhooks
 from edge.contract import LinkStore, Settings
 from ingest.contract import (
     Catalogue,
@@ -94,6 +96,7 @@ def build_routes() -> FastAPI:
         audit,
         sms,
         sms_templates,
+        webhooks,
         ledger,
         dead_letters,
         erasures,
@@ -158,6 +161,7 @@ def build_app(
             metrics=metrics.messages,
             clock=clock,
         ),
+        webhooks=Webhooks(warehouse, settings.outbound_networks, clock),
         catalogue=catalogue,
         warehouse=warehouse,
         erasures=Erasures(

@@ -54,6 +54,7 @@ DOMAIN_TAKEN: Final = ProblemType("domain-taken", 409, "The domain is configured
 DOMAIN_IN_USE: Final = ProblemType("domain-in-use", 409, "The domain is in use")
 TENANT_TAKEN: Final = ProblemType("tenant-taken", 409, "The tenant's id or identity provider is taken")
 TOO_MANY_KEYS: Final = ProblemType("too-many-keys", 409, "The account has too many keys")
+TOO_MANY_WEBHOOKS: Final = ProblemType("too-many-webhooks", 409, "The account has too many webhooks")
 CHANGED_MEANWHILE: Final = ProblemType("changed-meanwhile", 409, "Somebody else changed it at the same time")
 PRECONDITION_FAILED: Final = ProblemType("precondition-failed", 412, "It was changed since you read it")
 BODY_TOO_LARGE: Final = ProblemType("body-too-large", 413, "The body is too large")
@@ -85,6 +86,7 @@ PROBLEM_TYPES: Final = (
     DOMAIN_IN_USE,
     TENANT_TAKEN,
     TOO_MANY_KEYS,
+    TOO_MANY_WEBHOOKS,
     CHANGED_MEANWHILE,
     PRECONDITION_FAILED,
     BODY_TOO_LARGE,

@@ -15,6 +15,7 @@ from api.links import Links
 from api.messages.service import Messages
 from api.metrics import Metrics
 from api.recipients import Recipients
+from api.webhooks import Webhooks
 from ingest.contract import Catalogue, Explainer, Warehouse
 
 
@@ -28,6 +29,7 @@ class Services:
     links: Links
     recipients: Recipients
     messages: Messages
+    webhooks: Webhooks
     catalogue: Catalogue
     warehouse: Warehouse
     erasures: Erasures

@@ -14,8 +14,10 @@ from prometheus_client import CollectorRegistry
 from aggregator.erasure import purge_deleted_rows, sweep_erasures, sweep_recipients
 from aggregator.ledger import read_ledger
 from aggregator.metrics import AggregatorMetrics
+from aggregator.reclassify import ReclassificationWorker
 from aggregator.replay import settle_dead_letters
 from aggregator.retention import cutoffs, expire_clicks
+from aggregator.webhooks.runner import run_webhooks
 from edge.contract import Ops, Settings
 from ingest.contract import (
     ReplayEnrichment,
@@ -23,6 +25,7 @@ from ingest.contract import (
     Warehouse,
     WarehouseError,
     WarehouseUnavailableError,
+    drop_salts,
     finish_removals,
     read_tenants,
 )
@@ -49,6 +52,7 @@ async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> 
         retention_days=settings.retention_days,
         spool_dir=settings.spool_dir,
         enrichment=enrichment,
+        reclassifications=ReclassificationWorker(warehouse, stop.is_set),
     )
     ops = Ops("aggregator", registry)
     ops.ready_when("warehouse", lambda: housekeeping.trouble)
@@ -57,6 +61,8 @@ async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> 
         await asyncio.gather(
             _repeat(housekeeping.run_once, PERIOD_S, stop),
             _repeat(housekeeping.settle, SETTLE_PERIOD_S, stop),
+            run_webhooks(settings, warehouse, registry, stop),
+            _repeat(housekeeping.reclassify, SETTLE_PERIOD_S, stop),
         )
     finally:
         await ops.close()
@@ -80,6 +86,7 @@ class Housekeeping:
         retention_days: int,
         spool_dir: Path,
         enrichment: ReplayEnrichment,
+        reclassifications: ReclassificationWorker,
     ) -> None:
         self.trouble: str | None = "the first run is under way"
         self._warehouse = warehouse
@@ -87,6 +94,7 @@ class Housekeeping:
         self._retention_days = retention_days
         self._spool_dir = spool_dir
         self._enrichment = enrichment
+        self._reclassifications = reclassifications
         self._runs = 0
 
     def run_once(self, now: datetime) -> None:
@@ -103,6 +111,10 @@ class Housekeeping:
             "settle_dead_letters",
             lambda: self._metrics.replayed.inc(settle_dead_letters(self._warehouse, self._enrichment)),
         )
+
+    def reclassify(self, now: datetime) -> None:
+        """Judge clicks again: by their timing, and those that somebody asked for. Blocks."""
+        self._attempt("reclassify", lambda: self._reclassifications.run_once(now))
 
     def _attempt(self, name: str, task: Callable[[], object]) -> str | None:
         """Why it failed, None where it didn't."""
@@ -124,6 +136,7 @@ class Housekeeping:
                 sweep_recipients(self._warehouse, now)
             ),
             "expire_clicks": lambda: self._metrics.expired_clicks.inc(self._expire(now)),
+            "drop_salts": lambda: drop_salts(self._warehouse, int(now.timestamp() * 1000)),
             "finish_removals": lambda: finish_removals(self._warehouse, now),
             "read_ledger": lambda: self._metrics.ledger.publish(
                 read_ledger(self._warehouse, self._spool_dir)

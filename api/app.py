@@ -39,6 +39,7 @@ from api.routes import (
     links,
     qr,
     recipients,
+    reclassifications,
     sms,
     sms_templates,
     stats,
@@ -100,6 +101,7 @@ def build_routes() -> FastAPI:
         ledger,
         dead_letters,
         erasures,
+        reclassifications,
     ):
         app.include_router(module.router, dependencies=SECURITY)
     mount_docs(app)

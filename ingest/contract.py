@@ -6,6 +6,9 @@ from ingest.catalogue import Catalogue
 from ingest.click_changes import mark_dirty
 from ingest.decode import Click, DeadReason, UndecodableError
 from ingest.deduplication import verify_deduplication
+from ingest.enrich.privacy import drop_salts
+from ingest.enrich.rules import RULES_VERSION
+from ingest.enrich.verdict import Judge
 from ingest.enrich.visitor import VisitorKeyError
 from ingest.erasure import ON_ITS_WAY, count_named, erase_link, erase_named
 from ingest.explain import Explainer, Explanation, Request
@@ -53,6 +56,7 @@ __all__ = [
     "DEFAULT_TENANT",
     "MAX_EVENT_BYTES",
     "ON_ITS_WAY",
+    "RULES_VERSION",
     "AddressPrivacy",
     "Catalogue",
     "Click",
@@ -67,6 +71,7 @@ __all__ = [
     "Explainer",
     "Explanation",
     "IdentityProvider",
+    "Judge",
     "LinkDeleted",
     "LinkDocument",
     "LinkEvent",
@@ -95,6 +100,7 @@ __all__ = [
     "WarehouseUnavailableError",
     "count_named",
     "decode_as",
+    "drop_salts",
     "edge_link",
     "erase_link",
     "erase_named",

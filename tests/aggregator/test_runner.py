@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from aggregator.contract import migrate, run
 from aggregator.metrics import AggregatorMetrics
+from aggregator.reclassify import ReclassificationWorker
 from aggregator.runner import Housekeeping
 from edge.contract import Settings
 from ingest.contract import Catalogue, ReplayEnrichment, Warehouse
@@ -41,6 +42,7 @@ def housekeeping_of(warehouse: Warehouse, registry: CollectorRegistry) -> Housek
         retention_days=30,
         spool_dir=nowhere,
         enrichment=ReplayEnrichment(data_dir=nowhere, geoip_path=None, warehouse=warehouse),
+        reclassifications=ReclassificationWorker(warehouse, lambda: False),
     )
 
 

@@ -1,0 +1,58 @@
+"""The `smartlinks` command: its options, and what becomes of errors.
+
+Exit codes: 0 done, 1 something could not be done (a refused line, a ledger that does not balance), 2 a
+command that is none, 3 the API said no, 4 nothing answers.
+"""
+
+import sys
+from typing import Final
+
+import click
+
+from api.cli import accounts, links, operation, recipients, reports
+from api.cli.connection import DEFAULT_URL, Connection
+from api.cli.output import print_json, stderr
+from api.client import ApiError, UnreachableError
+
+REFUSED: Final = 3
+UNREACHABLE: Final = 4
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--url", envvar="SMARTLINKS_URL", default=DEFAULT_URL, show_default=True, help="Where the API is."
+)
+@click.option("--key", envvar="SMARTLINKS_KEY", help="Service key. Default: the first key of this machine.")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+@click.pass_context
+def smartlinks(context: click.Context, url: str, key: str | None, *, as_json: bool) -> None:
+    """Smart links: make them, mint codes for recipients, see who clicked."""
+    context.obj = Connection(url, key, as_json)
+
+
+COMMANDS: Final[tuple[click.Command, ...]] = (
+    *(links.group, recipients.group, reports.stats, reports.export),
+    *(accounts.keys, accounts.tenants, accounts.domains),
+    *(operation.ledger, operation.dlq, operation.reclassify, operation.postman),
+)
+for command in COMMANDS:
+    smartlinks.add_command(command)
+
+
+def main() -> None:
+    """Run the command; errors are one line that says what to do, or the problem document with --json."""
+    as_json = "--json" in sys.argv
+    try:
+        smartlinks(prog_name="smartlinks")
+    except ApiError as error:
+        if as_json:
+            print_json(error.problem)
+        stderr.print(f"Refused: {error}", style="red", highlight=False)
+        for flaw in error.problem.get("errors", []):
+            stderr.print(
+                f"  {flaw.get('pointer') or flaw.get('parameter')}: {flaw['detail']}", highlight=False
+            )
+        sys.exit(REFUSED)
+    except UnreachableError as error:
+        stderr.print(str(error), style="red", highlight=False)
+        sys.exit(UNREACHABLE)

@@ -1,0 +1,168 @@
+"""The command line as a process of its own, beside the running API."""
+
+import asyncio
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.cli.postman import SCHEMA, collection_of
+from api.client import ApiError, AsyncClient, Client, UnreachableError
+from tests.api.conftest import KEY, RunningApi
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+async def run(
+    url: str, *arguments: str, stdin: bytes = b"", key: str | None = KEY, folder: Path = ROOT
+) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the command."""
+    environment = {"PYTHONPATH": str(ROOT), "SMARTLINKS_URL": url, "COLUMNS": "200"}
+    if key is not None:
+        environment["SMARTLINKS_KEY"] = key
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "api.cli", *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment,
+        cwd=folder,
+    )
+    output, errors = await process.communicate(stdin)
+    return process.returncode or 0, output.decode(), errors.decode()
+
+
+async def run_json(url: str, *arguments: str, stdin: bytes = b"") -> Any:
+    """What the command answers with --json; a list where it answers a value a line."""
+    code, output, errors = await run(url, "--json", *arguments, stdin=stdin)
+    assert code == 0, errors
+    lines = [json.loads(line) for line in output.splitlines()]
+    return lines[0] if len(lines) == 1 else lines
+
+
+async def test_a_link_from_its_making_to_its_end(api: RunningApi, tmp_path: Path) -> None:
+    made = await run_json(
+        api.url,
+        *("links", "create", "https://www.example.com/fall", "--code", "Fall26", "--name", "Fall"),
+        *("--tag", "sms", "--tag", "uk", "--ios", "https://apps.example.com/i", "--external-id", "crm-1"),
+    )
+    assert (made["code"], made["tags"], made["device_routes"]["ios"]) == (
+        "Fall26",
+        ["sms", "uk"],
+        "https://apps.example.com/i",
+    )
+    upserted = await run_json(
+        api.url,
+        *("links", "create", "https://www.example.com/new", "--upsert", "--external-id", "crm-1"),
+    )
+    assert (upserted["id"], upserted["destination_url"]) == (made["id"], "https://www.example.com/new")
+    changed = await run_json(api.url, "links", "update", made["id"], "--name", "", "--ios", "")
+    assert (changed["name"], changed["device_routing"], changed["code"]) == ("", False, "Fall26")
+    code, table, _ = await run(api.url, "links", "list", "-q", "fall26")
+    assert (code, "Fall26" in table, "short url" in table) == (0, True, True)
+    image = tmp_path / "code.png"
+    assert (await run(api.url, "links", "qr", made["id"], str(image)))[0] == 0
+    assert image.read_bytes().startswith(b"\x89PNG")
+    assert (await run(api.url, "links", "delete", made["id"], "--yes"))[0] == 0
+    assert await run_json(api.url, "links", "list") == []
+
+
+async def test_recipients_go_in_as_they_are_and_codes_come_out_as_csv(api: RunningApi) -> None:
+    link = await api.make()
+    for stdin, pairs in (
+        (b"+447700900123\n\n+447700900124\n", [("+447700900123", ""), ("+447700900124", "")]),
+        (b"reference,recipient\r\nr1,+447700900123\r\n", [("+447700900123", "r1")]),
+        (b'{"recipient": "+447700900124", "reference": "r2"}\n', [("+447700900124", "r2")]),
+    ):
+        code, output, errors = await run(api.url, "recipients", "mint", str(link["id"]), stdin=stdin)
+        assert (code, errors) == (0, "")
+        rows = list(csv.DictReader(io.StringIO(output)))
+        assert [(row["recipient"], row["reference"]) for row in rows] == pairs
+        assert all(row["short_url"].endswith(row["code"]) for row in rows)
+    code, _, errors = await run(api.url, "recipients", "mint", str(link["id"]), stdin=b"a\n\tb\x01\n")
+    assert (code, "line 2" in errors) == (1, True)
+    assert await run_json(api.url, "recipients", "clicked", "--link", str(link["id"])) == []
+
+
+async def test_lines_that_are_refused_are_told_and_the_exit_code_says_so(
+    api: RunningApi, tmp_path: Path
+) -> None:
+    operations = tmp_path / "operations.ndjson"
+    operations.write_text('{"destination_url": "https://www.example.com/", "code": "Bulk1"}\n{"op": "no"}\n')
+    code, output, errors = await run(api.url, "links", "bulk", str(operations))
+    assert (code, "1 done, 1 refused." in errors, output.startswith("line 2:")) == (1, True, True)
+    export = tmp_path / "kutt.json"
+    link = {"address": "Kutt1", "target": "https://www.example.com/", "visit_count": 7}
+    export.write_text(json.dumps({"limit": 10, "data": [link, {**link, "address": "a-b"}]}))
+    code, output, errors = await run(api.url, "links", "import", str(export), "--from", "kutt")
+    assert (code, "1 done, 1 refused." in errors, "4 to 12 characters" in output) == (1, True, True)
+    (imported,) = await run_json(api.url, "links", "list", "-q", "Kutt1")
+    assert imported["imported_clicks"] == 7
+
+
+async def test_reports_and_operation(api: RunningApi) -> None:
+    link = await api.make()
+    code, output, _ = await run(api.url, "stats", str(link["id"]), "--by", "country")
+    assert (code, "total clicks" in output) == (0, True)
+    assert (await run_json(api.url, "stats"))["totals"]["total_clicks"] == 0
+    assert (await run_json(api.url, "ledger"))["balanced"] is True
+    assert await run_json(api.url, "dlq", "list") == []
+    assert len(await run_json(api.url, "domains", "list")) == 1
+    key = await run_json(api.url, "keys", "create", "--name", "reports", "--scope", "report")
+    assert key["scopes"] == ["report"]
+    code, _, errors = await run(api.url, "links", "create", "https://www.example.com/", key=key["key"])
+    assert (code, errors.startswith("Refused:")) == (3, True)
+
+
+async def test_what_is_wrong_is_one_line_that_says_what_to_do(api: RunningApi, tmp_path: Path) -> None:
+    code, _, errors = await run(api.url, "links", "create", "https://www.example.com/", "--code", "a b")
+    assert (code, "#/code" in errors) == (3, True)
+    code, _, errors = await run("http://127.0.0.1:9", "links", "list")
+    assert (code, "Is it running?" in errors) == (4, True)
+    code, _, errors = await run(api.url, "links", "list", key=None, folder=tmp_path)
+    assert (code, "SMARTLINKS_KEY" in errors) == (2, True)
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "admin.key").write_text(KEY + "\n")
+    assert (await run(api.url, "links", "list", key=None, folder=tmp_path))[0] == 0
+
+
+async def test_the_postman_collection_has_every_operation_with_a_body_that_fits(api: RunningApi) -> None:
+    document = (await api.client.get("/openapi.json")).json()
+    collection = collection_of(document, base_url=api.url)
+    assert collection["info"]["schema"] == SCHEMA
+    requests = [item for folder in collection["item"] for item in folder["item"]]
+    operations = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert len(requests) == len(operations)
+    for item in requests:
+        request = item["request"]
+        names = {variable["key"] for variable in request["url"]["variable"]}
+        segments = [f"{{{part[1:]}}}" if part[1:] in names else part for part in request["url"]["path"]]
+        assert (request["method"], "/" + "/".join(segments)) in operations
+    (make,) = [item["request"] for item in requests if item["name"] == "Make Link"]
+    answer = await api.client.post("/v1/links", json=json.loads(make["body"]["raw"]))
+    assert answer.status_code == 201
+    assert await run_json(api.url, "postman")
+
+
+async def test_the_client_streams_both_ways_and_raises_what_is_wrong(api: RunningApi) -> None:
+    def use() -> None:
+        with Client(api.url, KEY) as client:
+            link = client.make_link(destination_url="https://www.example.com/", tags=["sms"])
+            minted = client.mint(link["id"], ({"recipient": str(number)} for number in range(20_000)))
+            assert [one["recipient"] for one in minted] == [str(number) for number in range(20_000)]
+            assert [each["id"] for each in client.items("/v1/links", limit=1)] == [link["id"]]
+            with pytest.raises(ApiError) as refused:
+                client.change_link("lnk_none", name="x")
+            assert (refused.value.status, refused.value.problem["type"]) == (404, "/problems/not-found")
+        with Client("http://127.0.0.1:9", KEY) as nobody, pytest.raises(UnreachableError):
+            nobody.make_link(destination_url="https://www.example.com/")
+
+    await asyncio.to_thread(use)
+    async with AsyncClient(api.url, KEY) as client:
+        operations = [{"destination_url": "https://www.example.com/", "code": f"Async{n}"} for n in range(3)]
+        verdicts = [verdict async for block in client.change_links(operations) for verdict in block]
+        assert [verdict["link"]["code"] for verdict in verdicts] == ["Async0", "Async1", "Async2"]

@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.fixtures.kafka",
     "tests.fixtures.nginx",
+    "tests.fixtures.receiver",
     "tests.fixtures.redis",
     "tests.fixtures.system",
     "tests.fixtures.warehouse",

@@ -89,11 +89,16 @@ class Dispatch:
         del self._done[: len(done)]
         self._busy.difference_update(delivery.id for delivery, _ in done)
 
+    async def drain(self) -> None:
+        """Wait until all that was taken up has been tried."""
+        while workers := [worker for some in self._workers.values() for worker in some]:
+            await asyncio.wait(workers)
+
     async def close(self) -> None:
         """Let those under way end, begin no more, and store what came of them."""
-        self._waiting.clear()
-        workers = [worker for some in self._workers.values() for worker in some]
-        await asyncio.gather(*workers, return_exceptions=True)
+        for waiting in self._waiting.values():
+            waiting.clear()
+        await self.drain()
         with contextlib.suppress(WarehouseError, WarehouseUnavailableError):
             await self.store_done()
 

@@ -48,7 +48,7 @@ async def run_webhooks(
         while not stop.is_set():
             pause_s = IDLE_S
             try:
-                webhooks = await asyncio.to_thread(_feed, warehouse, metrics, clock_ms())
+                webhooks = await asyncio.to_thread(feed, warehouse, metrics, clock_ms())
                 if await dispatch.run_once(webhooks):
                     pause_s = IDLE_S / 5
             except (WarehouseError, WarehouseUnavailableError) as error:
@@ -61,8 +61,8 @@ async def run_webhooks(
         await session.close()
 
 
-def _feed(warehouse: Warehouse, metrics: WebhookMetrics, at_ms: int) -> list[WebhookDocument]:
-    """Make deliveries of what is news; all webhooks."""
+def feed(warehouse: Warehouse, metrics: WebhookMetrics, at_ms: int) -> list[WebhookDocument]:
+    """Make deliveries of what is news; all webhooks that there are. Blocks."""
     webhooks = read_webhooks(warehouse)
     since_ms = read_link_cursor(warehouse)
     if since_ms is None:  # the first look ever: what was before is no news

@@ -58,7 +58,7 @@ class Transport:
         self, method: str, path: str, parameters: Parameters | None = None, body: object = None
     ) -> bytes:
         """The bytes that are answered. Raises `ClientError`."""
-        headers = {"Idempotency-Key": secrets.token_hex(16)} if method == "POST" else {}
+        headers = {"Idempotency-Key": f'"{secrets.token_hex(16)}"'} if method == "POST" else {}
         data = None if body is None else orjson.dumps(body)
         if data is not None:
             headers["Content-Type"] = "application/json"

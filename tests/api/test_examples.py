@@ -1,0 +1,18 @@
+"""Each call of the OpenAPI document is made as its example says, and is answered."""
+
+import httpx
+import pytest
+
+from tests.api.calls import all_calls, make_values
+from tests.api.conftest import KEY, RunningApi
+
+
+async def test_each_call_works_as_its_example_says(api: RunningApi, subtests: pytest.Subtests) -> None:
+    async with httpx.AsyncClient(timeout=30) as client:
+        for call in sorted(all_calls(), key=lambda call: call.method != "PUT"):  # it would find others' ids
+            if "delivery_id" in call.parameters:
+                continue  # a delivery comes from a click; the tests of webhooks replay one
+            with subtests.test(call=f"{call.method} {call.path}"):
+                values = await make_values(call, api.client)
+                answer = await client.send(call.request(api.url, values, {"Key": KEY}))
+                assert answer.status_code < 300, answer.text

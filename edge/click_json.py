@@ -11,8 +11,7 @@ from edge.links import EdgeLink
 from edge.request import CodeRequest
 from edge.routing import Decision
 
-_PERSONAL: Final = (b"false", b"true")
-_NO_LINK_FIELDS: Final = orjson.dumps({"link": 0, "tenant": ""})[1:-1]
+_NO_LINK_FIELDS: Final = orjson.dumps({"link": 0, "tenant": "", "personal": False})[1:-1]
 
 
 def header_fields(host: str, headers: Mapping[str, str]) -> bytes:
@@ -27,9 +26,11 @@ def header_fields(host: str, headers: Mapping[str, str]) -> bytes:
     return orjson.dumps(fields)[1:-1]
 
 
-def link_fields(link: EdgeLink) -> bytes:
-    """The fields that come from a link, as JSON without braces."""
-    return orjson.dumps({"link": link.number, "tenant": link.tenant})[1:-1]
+def link_fields(link: EdgeLink) -> tuple[bytes, bytes]:
+    """The fields that come from a link, as JSON without braces: with its own code, with a personal one."""
+    fields = {"link": link.number, "tenant": link.tenant}
+    own, personal = (orjson.dumps({**fields, "personal": is_personal})[1:-1] for is_personal in (False, True))
+    return own, personal
 
 
 class ClickEncoder:
@@ -37,7 +38,7 @@ class ClickEncoder:
 
     def __init__(self, source: int) -> None:
         self._template: Final = (
-            b'{"v":%d,"source":%d,"seq":%%d,"ts":%%d,"code":"%%b",%%b,"personal":%%b,"method":"%%b",'
+            b'{"v":%d,"source":%d,"seq":%%d,"ts":%%d,"code":"%%b",%%b,"method":"%%b",'
             b'"route":"%%b","outcome":"%%b","ip":"%%b",%%b}' % (VERSION, source)
         )
 
@@ -52,8 +53,7 @@ class ClickEncoder:
             seq,
             ts_ms,
             request.code,
-            _NO_LINK_FIELDS if known is None else known.click_fields,
-            _PERSONAL[known is not None and request.code != known.code],
+            _NO_LINK_FIELDS if known is None else known.click_fields[request.code != known.code],
             request.method,
             decision.route.encode(),
             decision.outcome.encode(),

@@ -11,11 +11,12 @@ class KnownLink:
     """A link with what is derived from it once.
 
     `suffix` ends with a slash, or is empty. `click_fields` are the click event's fields that come from the
-    link, as JSON without braces. `fixed_decisions` as in `edge.routing`.
+    link, as JSON without braces: with its own code, and with a personal one. `fixed_decisions` as in
+    `edge.routing`.
     """
 
     link: EdgeLink
     suffix: bytes
     code: bytes
-    click_fields: bytes
+    click_fields: tuple[bytes, bytes]
     fixed_decisions: dict[Platform | None, Decision] | None

@@ -227,7 +227,8 @@ class Resolver:
     def _on_number(self, field: bytes, reply: object) -> None:
         first = self._lookups.get(field)
         if reply is None:
-            if first is not None:
+            assert self._finder is not None  # we are in its connection's reply
+            if not self._finder.holds(field) and first is not None:
                 self._ask_link(NO_LINK, field)
             return
         if type(reply) is not bytes or not reply.isdigit():

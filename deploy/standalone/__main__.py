@@ -47,7 +47,7 @@ async def _serve(settings: Settings, lock_file: int, started_s: float) -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's wish
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     print(f"Smart Links, data in {settings.data_dir}", flush=True)
-    geoip_path = settings.geoip_path or city_database.default_path()
+    geoip_path = settings.geoip_path or city_database.databases_path()
     key_is_new = service_key.find(settings) is None
     supervisor = Supervisor(settings, lock_file=lock_file, geoip_path=geoip_path)
     starting = asyncio.create_task(supervisor.start())

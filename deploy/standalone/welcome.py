@@ -36,6 +36,6 @@ def _key_line(settings: Settings, *, key_is_new: bool) -> str:
 def _places_line(geoip_path: str | None) -> str:
     if geoip_path is None:
         return f"unknown: no city database; set {PREFIX}GEOIP_PATH to one, or start again with npm at hand"
-    if geoip_path == str(city_database.FOLDER):
+    if geoip_path == str(city_database.DATABASES):
         return city_database.ATTRIBUTION
     return geoip_path

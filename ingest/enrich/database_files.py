@@ -37,17 +37,21 @@ class MmdbFile:
     reader: maxminddb.Reader
 
 
-def open_mmdb(path: Path) -> MmdbFile:
-    """Raises `DatabaseFileError`."""
+def open_mmdb(path: Path, *, of_networks: bool) -> MmdbFile | None:
+    """A database of networks, or else of places; None where it is the other. Raises `DatabaseFileError`."""
     try:
+        with maxminddb.open_database(path, maxminddb.MODE_MMAP_EXT) as original:
+            metadata = original.metadata()
+        is_of_networks = any(word in metadata.database_type.lower() for word in ("asn", "isp"))
+        if is_of_networks != of_networks:
+            return None
         with tempfile.NamedTemporaryFile(prefix="smartlinks-", suffix=".mmdb") as copy:
-            with path.open("rb") as original:
-                shutil.copyfileobj(original, copy, 1 << 20)
+            with path.open("rb") as file:
+                shutil.copyfileobj(file, copy, 1 << 20)
             copy.flush()
             reader = maxminddb.open_database(copy.name, maxminddb.MODE_MMAP_EXT)
     except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
         raise DatabaseFileError(str(error)) from error
-    metadata = reader.metadata()
     return MmdbFile(path, metadata.database_type, metadata.ip_version, reader)
 
 

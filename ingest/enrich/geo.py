@@ -7,7 +7,7 @@ address is of a network that no database can know. Coordinates are 0.0 then.
 import logging
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -43,7 +43,9 @@ class Geo:
     """
 
     def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._files: DatabaseFiles[MmdbFile] = DatabaseFiles(path, ("*.mmdb",), _open_city, clock=clock)
+        self._files: DatabaseFiles[MmdbFile] = DatabaseFiles(
+            path, ("*.mmdb",), partial(open_mmdb, of_networks=False), clock=clock
+        )
         self._databases = _in_order(self._files.databases)
         self._locate = lru_cache(CACHE_SIZE)(self._look_up)
 
@@ -84,16 +86,6 @@ class Geo:
             if place is not None:
                 return place
         return UNKNOWN
-
-
-def _open_city(path: Path) -> MmdbFile | None:
-    """None for a database of networks, which has no places."""
-    database = open_mmdb(path)
-    return None if is_of_networks(database) else database
-
-
-def is_of_networks(database: MmdbFile) -> bool:
-    return any(word in database.kind.lower() for word in ("asn", "isp"))
 
 
 def _in_order(databases: list[MmdbFile]) -> list[MmdbFile]:

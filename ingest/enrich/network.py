@@ -19,7 +19,6 @@ import maxminddb
 
 from ingest.enrich.addresses import PRIVATE_NAME, UNKNOWN_NAME, Address, is_private, parse_address
 from ingest.enrich.database_files import DatabaseFileError, DatabaseFiles, MmdbFile, open_mmdb
-from ingest.enrich.geo import is_of_networks
 from ingest.enrich.network_kinds import network_kind
 
 CACHE_SIZE: Final = 16_384
@@ -133,8 +132,8 @@ class TableOfNetworks:
 def _open(path: Path) -> NetworkDatabase | None:
     """None for a database that is of places. Raises `DatabaseFileError`."""
     if path.suffix == ".mmdb":
-        file = open_mmdb(path)
-        return MmdbNetworks(file) if is_of_networks(file) else None
+        file = open_mmdb(path, of_networks=True)
+        return None if file is None else MmdbNetworks(file)
     ip_version = 4 if "ipv4" in path.name else 6
     first: Any = array("I") if ip_version == 4 else []
     last: Any = array("I") if ip_version == 4 else []

@@ -13,6 +13,7 @@ The first row that matches counts. Numbers come first, for the largest networks'
 """
 
 import re
+from functools import lru_cache
 from typing import Final, Literal
 
 NetworkKind = Literal["mobile", "relay", "hosting", "other"]
@@ -79,6 +80,7 @@ _BY_NAME: Final[tuple[tuple[NetworkKind, re.Pattern[str]], ...]] = (
 )
 
 
+@lru_cache(16_384)
 def network_kind(asn: int, name: str) -> NetworkKind:
     """The kind of an autonomous system by its number and its holder's name."""
     known = _BY_NUMBER.get(asn)

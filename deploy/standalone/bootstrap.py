@@ -25,6 +25,7 @@ def main(arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - o
 
     dev = "--dev" in arguments
     if environment.is_installed(ROOT, dev=dev) and node_packages.is_installed(CITY_DATABASE):
+        environment.put_command(ROOT)
         return 0
     cache = ROOT / ".cache"
     cache.mkdir(exist_ok=True)
@@ -32,6 +33,7 @@ def main(arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - o
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second start waits here, and then finds all in place
         try:
             environment.install(ROOT, dev=dev)
+            environment.put_command(ROOT)
         except environment.InstallError as error:
             print(error, file=sys.stderr)
             return 1

@@ -7,6 +7,7 @@ all is done, so that an environment without a stamp is one that can't be trusted
 
 import hashlib
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -20,6 +21,11 @@ _DEV_LOCK: Final = "requirements-dev.lock"
 _PIN: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*==", re.MULTILINE)
 _STEPS: Final = ("Collecting ", "Requirement already satisfied", "Ignoring ")
 _ERROR_LINES: Final = 15
+_COMMAND: Final = """#!/bin/sh
+root={root}
+export SMARTLINKS_DATA_DIR="${{SMARTLINKS_DATA_DIR:-$root/var}}"
+PYTHONPATH="$root" exec "$root/.venv/bin/python" -P -m api.cli "$@"
+"""
 
 
 class InstallError(Exception):
@@ -50,6 +56,17 @@ def install(root: Path, *, dev: bool) -> None:
         _make_environment(root)
     _install_packages(root, root / (_DEV_LOCK if dev else _RUN_LOCK))
     stamp.write_text(_stamp(root, dev=dev))
+
+
+def put_command(root: Path) -> None:
+    """Put the `smartlinks` command into the environment; it works from any folder."""
+    command = folder(root) / "bin" / "smartlinks"
+    script = _COMMAND.format(root=shlex.quote(str(root)))
+    if not command.is_file() or command.read_text() != script:
+        newborn = command.with_name(".smartlinks")
+        newborn.write_text(script)
+        newborn.chmod(0o755)
+        newborn.rename(command)
 
 
 def _python(root: Path) -> Path:

@@ -82,11 +82,12 @@ class ClickHouseSession:
     Times come back as aware datetimes in UTC. Errors are the seam's own.
     """
 
-    def __init__(self, client: Client, database: str) -> None:
+    def __init__(self, client: Client, database: str, *, cluster: str | None = None) -> None:
         self._client = client
         self._types: dict[str, dict[str, ClickHouseType]] = {}
+        where = "" if cluster is None else f" ON CLUSTER `{cluster}`"
         with mapped_errors():
-            client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
+            client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{where}")
         client.database = database
 
     def insert(self, table: str, columns: Mapping[str, Sequence[object]], *, token: str) -> None:

@@ -1,20 +1,23 @@
-"""A ClickHouse server over HTTP for tests: `python server.py <libchdb.so> <folder> <port>`.
+"""A ClickHouse server for tests: `python server.py <libchdb.so> <folder> <port> [<tcp port> <config>]`.
 
-The library holds the whole of clickhouse-local, which can listen like a server. It ends with the process.
+The library holds the whole of clickhouse-local, which can listen like a server, over HTTP. It ends with the
+process. With a TCP port and a configuration file it is a node that others can reach.
 """
 
 import ctypes
 import sys
 
 SERVE_FOR_EVER = (
-    "SYSTEM START LISTEN HTTP; SELECT sleepEachRow(1) FROM system.numbers"
+    "SELECT sleepEachRow(1) FROM system.numbers"
     " SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0 FORMAT Null"
 )
 
 
-def main(library: str, folder: str, port: str) -> None:
+def main(library: str, folder: str, port: str, tcp_port: str = "", config: str = "") -> None:
+    listen = "SYSTEM START LISTEN HTTP; " + ("SYSTEM START LISTEN TCP; " if tcp_port else "")
     arguments = [
         "clickhouse",
+        *(["--config-file", config, "--tcp_port", tcp_port] if tcp_port else []),
         "--path",
         folder,
         "--http_port",
@@ -22,7 +25,7 @@ def main(library: str, folder: str, port: str) -> None:
         "--listen_host",
         "127.0.0.1",
         "--query",
-        SERVE_FOR_EVER,
+        listen + SERVE_FOR_EVER,
     ]
     argv = (ctypes.c_char_p * len(arguments))(*(argument.encode() for argument in arguments))
     ctypes.CDLL(library).query_stable_v2(len(arguments), argv)

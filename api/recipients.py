@@ -15,6 +15,7 @@ from ingest.contract import (
     MAX_EVENT_BYTES,
     Catalogue,
     CodesMinted,
+    CodesMintedAcross,
     CodeTakenError,
     LinkDocument,
     Outbox,
@@ -22,7 +23,7 @@ from ingest.contract import (
 )
 
 MAX_DRAWS: Final = 8
-_MINTED_OVERHEAD_BYTES = 32  # brackets, quotes, commas and the code itself
+_MINTED_OVERHEAD_BYTES = 52  # brackets, quotes, commas, the code itself and perhaps a number
 
 Pair = tuple[str, str]
 """Recipient and reference."""
@@ -89,6 +90,34 @@ class Recipients:
             if not self._look_ups[link_id]:
                 del self._look_ups[link_id]
         return link, [codes[pair] for pair in pairs]
+
+    async def mint_across(self, links: Sequence[LinkDocument], pairs: Sequence[Pair]) -> list[str]:
+        """A code for each pair of the link at its place: for pairs that are new, so that nobody need look.
+
+        The links are of one tenant and domain. However many there are, it is one event.
+        """
+        codes: list[str] = []
+        await self._outbox.settle()
+        for chunk in _chunks(pairs):
+            codes += await self._publish_across(links[len(codes) : len(codes) + len(chunk)], chunk)
+        return codes
+
+    async def _publish_across(self, links: Sequence[LinkDocument], pairs: Sequence[Pair]) -> list[str]:
+        for _ in range(MAX_DRAWS):
+            fresh = list(dict.fromkeys(generate_many(len(pairs))))
+            if len(fresh) < len(pairs):
+                continue
+            minted = tuple(
+                (link.number, code, *pair) for link, code, pair in zip(links, fresh, pairs, strict=True)
+            )
+            event = CodesMintedAcross(new_event_id(), self._clock(), links[0].tenant, links[0].domain, minted)
+            try:
+                await self._outbox.publish(event)
+            except CodeTakenError:
+                continue
+            self._on_minted(len(minted))
+            return fresh
+        raise unavailable("No free codes were found.")
 
     async def _publish(self, link: LinkDocument, pairs: Sequence[Pair]) -> None:
         """Fresh codes for the pairs. Where another link has one, next to impossible, all are drawn again."""

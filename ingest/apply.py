@@ -1,12 +1,14 @@
 """Applies a link event to the two views of the links: Redis, then the catalogue. Twice does no harm."""
 
 import asyncio
-from typing import assert_never
+from collections import defaultdict
+from typing import Final, assert_never
 
 from edge.contract import EdgeLink, LinkStore
 from ingest.catalogue import Catalogue
 from ingest.link_events import (
     CodesMinted,
+    CodesMintedAcross,
     DomainDeleted,
     DomainSaved,
     LinkDeleted,
@@ -17,6 +19,8 @@ from ingest.link_events import (
     RecipientErased,
 )
 from ingest.link_saving import LinkSaving
+
+CLAIMS_AT_A_TIME: Final = 8  # fewer than Redis has connections, for others ask at the same time
 
 
 class TakenError(Exception):
@@ -52,6 +56,8 @@ class LinkEventApplier:
                 await self._erase(event, event.link.number)
             case CodesMinted():
                 await self._mint(event)
+            case CodesMintedAcross():
+                await self._mint_across(event)
             case RecipientErased():
                 await self._erase_recipient(event)
             case DomainSaved() | DomainDeleted():
@@ -87,6 +93,24 @@ class LinkEventApplier:
             raise CodeTakenError(f"minted codes of link {event.number} belong to another link")
         await asyncio.to_thread(
             self._catalogue.add_codes, event.tenant, event.number, event.codes, event.at, token=event.id
+        )
+
+    async def _mint_across(self, event: CodesMintedAcross) -> None:
+        tag = await self._link_store.domain_tag(event.domain)
+        codes: defaultdict[int, list[str]] = defaultdict(list)
+        for number, code, _, _ in event.codes:
+            codes[number].append(code)
+        places = asyncio.Semaphore(CLAIMS_AT_A_TIME)
+
+        async def claim(number: int) -> bool:
+            async with places:
+                holders = await self._link_store.claim_codes(tag, codes[number], number)
+            return all(holder == number for holder in holders)
+
+        if not all(await asyncio.gather(*map(claim, codes))):
+            raise CodeTakenError("minted codes of several links belong to others")
+        await asyncio.to_thread(
+            self._catalogue.add_codes_across, event.tenant, event.codes, event.at, token=event.id
         )
 
     async def _erase_recipient(self, event: RecipientErased) -> None:

@@ -94,15 +94,26 @@ class Catalogue:
         token: str,
     ) -> None:
         """Store codes of a link, each with its recipient and reference."""
+        self.add_codes_across(tenant, [(number, *minted) for minted in codes], minted_at_ms, token=token)
+
+    def add_codes_across(
+        self,
+        tenant: str,
+        codes: Sequence[tuple[int, str, str, str]],
+        minted_at_ms: int,
+        *,
+        token: str,
+    ) -> None:
+        """The same for codes of several links, each with its link's number before it."""
         count = len(codes)
         self._warehouse.insert(
             "codes",
             {
                 "tenant": [tenant] * count,
-                "link": [number] * count,
-                "recipient": [recipient for _, recipient, _ in codes],
-                "reference": [reference for _, _, reference in codes],
-                "code": [code for code, _, _ in codes],
+                "link": [number for number, _, _, _ in codes],
+                "recipient": [recipient for _, _, recipient, _ in codes],
+                "reference": [reference for _, _, _, reference in codes],
+                "code": [code for _, code, _, _ in codes],
                 "minted_at": [minted_at_ms] * count,
             },
             token=token,

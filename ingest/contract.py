@@ -14,6 +14,7 @@ from ingest.erasure import ON_ITS_WAY, count_named, erase_link, erase_named
 from ingest.explain import Explainer, Explanation, Request
 from ingest.link_events import (
     CodesMinted,
+    CodesMintedAcross,
     DomainDeleted,
     DomainDocument,
     DomainSaved,
@@ -62,6 +63,7 @@ __all__ = [
     "Click",
     "CodeTakenError",
     "CodesMinted",
+    "CodesMintedAcross",
     "CursorError",
     "DeadReason",
     "DomainDeleted",

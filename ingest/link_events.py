@@ -8,6 +8,7 @@ Values on the bus are JSON objects; `docs/links.v1.schema.json` describes them. 
 | `link.deleted` | `number`, `link_id` |
 | `link.withdrawn` | `link`: a link whose making failed; nobody was told of it, so its code is free again |
 | `codes.minted` | `number`, `domain`, `codes`: a list of `[code, recipient, reference]` |
+| `codes.minted_across` | `domain`, `codes`: a list of `[number, code, recipient, reference]` |
 | `recipient.erased` | `recipients`: all forms in which a person is stored who is to be forgotten |
 | `domain.saved` | `domain`: the whole domain as in `DomainDocument` |
 | `domain.deleted` | `domain`: what is left of it; its codes and its tag are never given again |
@@ -132,6 +133,16 @@ class CodesMinted:
 
 
 @dataclass(frozen=True, slots=True)
+class CodesMintedAcross:
+    id: str
+    at: int
+    tenant: str
+    domain: str
+    codes: tuple[tuple[int, str, str, str], ...]
+    type: Literal["codes.minted_across"] = "codes.minted_across"
+
+
+@dataclass(frozen=True, slots=True)
 class LinkWithdrawn:
     id: str
     at: int
@@ -168,7 +179,14 @@ class DomainDeleted:
 
 
 LinkEvent = (
-    LinkSaved | LinkDeleted | LinkWithdrawn | CodesMinted | RecipientErased | DomainSaved | DomainDeleted
+    LinkSaved
+    | LinkDeleted
+    | LinkWithdrawn
+    | CodesMinted
+    | CodesMintedAcross
+    | RecipientErased
+    | DomainSaved
+    | DomainDeleted
 )
 
 
@@ -199,6 +217,7 @@ _EVENTS: Final[Mapping[str, tuple[Callable[..., LinkEvent], str | None, Callable
     "link.withdrawn": (LinkWithdrawn, "link", LinkDocument.from_json),
     "link.deleted": (LinkDeleted, None, str),
     "codes.minted": (CodesMinted, "codes", lambda codes: tuple(map(tuple, codes))),
+    "codes.minted_across": (CodesMintedAcross, "codes", lambda codes: tuple(map(tuple, codes))),
     "recipient.erased": (RecipientErased, "recipients", tuple),
     "domain.saved": (DomainSaved, "domain", DomainDocument.from_json),
     "domain.deleted": (DomainDeleted, "domain", DomainDocument.from_json),

@@ -1,15 +1,14 @@
 """Short URLs for the drafts of one request: a link a URL, a code a link and destination."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.domains import Domains
 from api.messages.drafts import Draft
 from api.messages.message import ShortenedUrl
-from api.messages.url_links import LINKS_AT_A_TIME, UrlLinks
+from api.messages.url_links import UrlLinks
 from api.problems import Flaw, ProblemError, invalid_body, pointer_to
-from api.recipients import Pair, Recipients
+from api.recipients import Recipients
 from api.urls import normalise_domain, short_url
 from ingest.contract import LinkDocument
 
@@ -33,32 +32,29 @@ class Shortening:
     async def shorten(
         self, tenant: str, wanted_domain: str | None, messages: Sequence[Addressed]
     ) -> dict[str, list[ShortenedUrl]]:
-        """The URLs of each message by its id. Each link's codes are minted at once, for all destinations.
+        """The URLs of each message by its id. All codes are minted at once, for all links and destinations.
 
         Raises a 422 where the domain is not one of the tenant's, and what links and codes raise.
         """
-        pairs: dict[str, list[Pair]] = {}
-        for message in messages:
-            for url in dict.fromkeys((message.draft.urls or {}).values()):
-                pairs.setdefault(url, []).append((message.draft.destination.recipient, message.id))
-        if not pairs:
+        wanted = [
+            (url, message)
+            for message in messages
+            for url in dict.fromkeys((message.draft.urls or {}).values())
+        ]
+        if not wanted:
             return {}
+        urls = list(dict.fromkeys(url for url, _ in wanted))
         try:
             async with self._domains.use(tenant, wanted_domain) as domain:
-                links = await self._url_links.links_of(tenant, domain, list(pairs))
+                link_of = await self._url_links.links_of(tenant, domain, urls)
         except ProblemError as error:
             raise _name_domain_field(error) from None
-        places = asyncio.Semaphore(LINKS_AT_A_TIME)
-
-        async def mint(url: str) -> tuple[LinkDocument, list[str]]:
-            async with places:
-                return await self._recipients.mint_pairs(tenant, links[url].id, pairs[url])
-
-        minted = await asyncio.gather(*map(mint, pairs))
+        links = [link_of[url] for url, _ in wanted]
+        pairs = [(message.draft.destination.recipient, message.id) for _, message in wanted]
+        codes = await self._recipients.mint_across(links, pairs)
         shortened: dict[str, list[ShortenedUrl]] = {}
-        for (url, of_url), (link, codes) in zip(pairs.items(), minted, strict=True):
-            for (_, message_id), code in zip(of_url, codes, strict=True):
-                shortened.setdefault(message_id, []).append(_shortened(url, link, code))
+        for (url, message), link, code in zip(wanted, links, codes, strict=True):
+            shortened.setdefault(message.id, []).append(_shortened(url, link, code))
         return shortened
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ingest.contract import (
     CodesMinted,
+    CodesMintedAcross,
     DomainDeleted,
     DomainDocument,
     DomainSaved,
@@ -21,7 +22,16 @@ SCHEMA: dict[str, Any] = json.loads((Path(__file__).parents[2] / "docs" / "links
 
 
 def test_every_event_has_its_fields_and_no_others() -> None:
-    events = (LinkSaved, LinkDeleted, LinkWithdrawn, CodesMinted, RecipientErased, DomainSaved, DomainDeleted)
+    events = (
+        LinkSaved,
+        LinkDeleted,
+        LinkWithdrawn,
+        CodesMinted,
+        CodesMintedAcross,
+        RecipientErased,
+        DomainSaved,
+        DomainDeleted,
+    )
     assert SCHEMA["oneOf"] == [{"$ref": f"#/$defs/{event.__name__}"} for event in events]
     for kind in (*events, LinkDocument, DomainDocument):
         definition = SCHEMA["$defs"][kind.__name__]

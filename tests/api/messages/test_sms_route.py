@@ -2,8 +2,11 @@
 
 from typing import Any
 
-from edge.contract import Settings, open_link_store
+import orjson
+
+from edge.contract import Settings, cut_records, open_link_store
 from ingest.contract import Warehouse
+from ingest.link_events import decode_event
 from tests.api.conftest import DOMAIN, OTHER_KEY, RunningApi, put_key
 from tests.fixtures.redis import RedisServer
 
@@ -228,3 +231,28 @@ async def test_long_urls_are_sent_where_short_ones_can_not_be_had_and_the_sender
     assert (sent["messages"][0]["content"], sent["messages"][0]["links"]) == (LONG, [])
     assert sent["warnings"][0]["code"] == "url_left_long"
     await api.close()
+
+
+async def test_urls_of_ones_own_are_links_of_their_own_minted_by_one_event(api: RunningApi) -> None:
+    to = [{"to": f"+447700900{n}", "substitutions": {"order": n}} for n in range(100, 160)]
+    text = "https://www.example.com/orders/${order} https://www.example.com/terms"
+    messages = (await send(api, to=to, content=text, shortenUrls=True))["messages"]
+    assert len({message["links"][0]["linkId"] for message in messages}) == 60
+    assert len({message["links"][1]["linkId"] for message in messages}) == 1
+    for message in messages:
+        for link in message["links"]:
+            number = (await api.link_store.get_document(link["linkId"]) or (0, b""))[0]
+            assert await api.link_store.resolve("", link["shortUrl"].rpartition("/")[2]) == number
+    assert api.registry.get_sample_value("smartlinks_api_codes_minted_total") == 120
+    terms = (await api.client.get(f"/v1/links/{messages[0]['links'][1]['linkId']}")).json()
+    assert terms["links_sent_30d"] == 60
+    (event,) = [event for event in spooled(api) if event["type"] == "codes.minted_across"]
+    await api.applier.apply(decode_event(orjson.dumps(event)))
+    assert (await api.client.get(f"/v1/links/{terms['id']}")).json()["links_sent_30d"] == 60, "applied twice"
+
+
+def spooled(api: RunningApi) -> list[dict[str, Any]]:
+    """The link events on the disk."""
+    segments = api.settings.outbox_dir.glob("*/*.log")
+    records = [cut_records(segment.read_bytes(), finished=True).records for segment in segments]
+    return [orjson.loads(value) for found in records for value, _ in found]

@@ -65,7 +65,7 @@ def test_installs_once_and_costs_nothing_afterwards(checkout: Path) -> None:
     assert "1 packages installed" in first.stdout
     assert has(checkout, "idna")
     command = subprocess.run([checkout / ".venv/bin/smartlinks"], capture_output=True, text=True, check=False)
-    assert "No module named api" in command.stderr  # this checkout has none; the command looks for it there
+    assert "No module named 'api'" in command.stderr  # this checkout has none; the command looks for it there
     seconds = []
     for _ in range(3):
         began_s = time.monotonic()

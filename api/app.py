@@ -23,6 +23,7 @@ from api.events import Clock
 from api.links import Links
 from api.messages.service import Messages
 from api.metrics import Measurement, Metrics
+from api.recipient_forms import RecipientForms
 from api.recipients import Recipients
 from api.routes import (
     audit,
@@ -138,9 +139,11 @@ def build_app(
         outbox=outbox,
         clock=clock,
     )
+    recipient_keys = RecipientKeys(recipient_keys_path(settings.data_dir))
     recipient_service = Recipients(
         links=link_service,
         catalogue=catalogue,
+        forms=RecipientForms(warehouse, recipient_keys),
         outbox=outbox,
         clock=clock,
         on_minted=metrics.codes_minted.inc,
@@ -169,7 +172,7 @@ def build_app(
         erasures=Erasures(
             warehouse=warehouse,
             outbox=outbox,
-            keys=RecipientKeys(recipient_keys_path(settings.data_dir)),
+            keys=recipient_keys,
             clock=clock,
         ),
         spool_dir=settings.spool_dir,

@@ -10,6 +10,7 @@ from api.events import Clock, new_event_id
 from api.links import Links
 from api.models import NewRecipient
 from api.problems import unavailable
+from api.recipient_forms import Pair, RecipientForms, codes_by_current
 from edge.contract import LinkStoreUnavailableError, generate_many
 from ingest.contract import (
     MAX_EVENT_BYTES,
@@ -24,9 +25,6 @@ from ingest.contract import (
 
 MAX_DRAWS: Final = 8
 _MINTED_OVERHEAD_BYTES = 52  # brackets, quotes, commas, the code itself and perhaps a number
-
-Pair = tuple[str, str]
-"""Recipient and reference."""
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +47,7 @@ class Recipients:
         *,
         links: Links,
         catalogue: Catalogue,
+        forms: RecipientForms,
         outbox: Outbox,
         clock: Clock,
         on_minted: Callable[[int], None],
@@ -56,6 +55,7 @@ class Recipients:
         """`on_minted` is told how many codes were new."""
         self._links = links
         self._catalogue = catalogue
+        self._forms = forms
         self._outbox = outbox
         self._clock = clock
         self._on_minted = on_minted
@@ -73,10 +73,13 @@ class Recipients:
         """As `mint`, for pairs that were checked to be what a `NewRecipient` takes."""
         number = (await self._links.read(tenant, link_id)).number
         await self._outbox.settle()
-        look_up = _LookUp(dict.fromkeys(pairs))
+        forms = await asyncio.to_thread(self._forms.of, tenant, pairs)
+        look_up = _LookUp(dict.fromkeys(form.current for form in forms))
+        asked = list(dict.fromkeys(each for form in forms for each in (form.current, *form.earlier)))
         self._look_ups[link_id].add(look_up)
         try:
-            stored = await asyncio.to_thread(self._catalogue.codes_for, tenant, number, list(look_up.wanted))
+            found = await asyncio.to_thread(self._catalogue.codes_for, tenant, number, asked)
+            stored = codes_by_current(found, forms)
             async with self._links.hold(link_id):
                 link = await self._links.read(tenant, link_id)
                 missing = [
@@ -89,7 +92,7 @@ class Recipients:
             self._look_ups[link_id].discard(look_up)
             if not self._look_ups[link_id]:
                 del self._look_ups[link_id]
-        return link, [codes[pair] for pair in pairs]
+        return link, [codes[form.current] for form in forms]
 
     async def mint_across(self, links: Sequence[LinkDocument], pairs: Sequence[Pair]) -> list[str]:
         """A code for each pair of the link at its place: for pairs that are new, so that nobody need look.
@@ -98,7 +101,8 @@ class Recipients:
         """
         codes: list[str] = []
         await self._outbox.settle()
-        for chunk in _chunks(pairs):
+        forms = await asyncio.to_thread(self._forms.of, links[0].tenant, pairs) if pairs else []
+        for chunk in _chunks([form.current for form in forms]):
             codes += await self._publish_across(links[len(codes) : len(codes) + len(chunk)], chunk)
         return codes
 

@@ -23,7 +23,7 @@ from api.problems import (
     ProblemError,
     problem_of_body,
 )
-from api.recipients import Pair
+from api.recipient_forms import Pair
 from api.routes.links import BODY_PROBLEMS, LinkId
 from api.services import Services, ServicesOf
 from api.urls import short_url

@@ -8,6 +8,8 @@ from fastapi.middleware.cors import CORSMiddleware
 from api.access.access import Access
 from api.access.authentication import Authentication
 from api.access.rate_limits import RateLimiting
+from api.app_clicks.service import AppClicks
+from api.app_clicks.vendor_shape import VendorShape
 from api.audit.log import AuditLog
 from api.audit.trail import AuditTrail
 from api.auth import SECURITY
@@ -26,6 +28,7 @@ from api.metrics import Measurement, Metrics
 from api.recipient_forms import RecipientForms
 from api.recipients import Recipients
 from api.routes import (
+    app_clicks,
     audit,
     bulk,
     clickers,
@@ -99,6 +102,7 @@ def build_routes() -> FastAPI:
         sms,
         sms_templates,
         webhooks,
+        app_clicks,
         ledger,
         dead_letters,
         erasures,
@@ -167,6 +171,14 @@ def build_app(
             clock=clock,
         ),
         webhooks=Webhooks(warehouse, settings.outbound_networks, clock),
+        app_clicks=AppClicks(
+            spool_dir=settings.spool_dir,
+            retention_days=settings.retention_days,
+            domains=domain_service,
+            link_store=link_store,
+            warehouse=warehouse,
+            clock=clock,
+        ),
         catalogue=catalogue,
         warehouse=warehouse,
         erasures=Erasures(
@@ -213,6 +225,7 @@ def build_app(
                 "X-Request-Id",
             ],
         )
+    app.add_middleware(VendorShape)
     app.add_middleware(Measurement, metrics=metrics)
     app.add_middleware(Envelope)
     return app

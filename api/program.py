@@ -120,6 +120,7 @@ class Program:
                 for task in watching:
                     task.cancel()
                 await asyncio.gather(*watching, return_exceptions=True)
+                app.state.services.app_clicks.close()
                 await self._access.close()
                 await self._audit_log.close()
                 await self._shared_state.close()

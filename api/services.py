@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.access.access import Access
+from api.app_clicks.service import AppClicks
 from api.audit.log import AuditLog
 from api.domains import Domains
 from api.erasures import Erasures
@@ -30,6 +31,7 @@ class Services:
     recipients: Recipients
     messages: Messages
     webhooks: Webhooks
+    app_clicks: AppClicks
     catalogue: Catalogue
     warehouse: Warehouse
     erasures: Erasures

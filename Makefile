@@ -31,8 +31,8 @@ format: environment ## Format, and mend what can be mended
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: environment ## Measure speed and memory beside nginx; needs nginx and wrk (BENCH="--full --write docs/performance.md")
-	$(BIN)/python -m loadtests.bench $(BENCH)
+bench: environment ## Measure speed and memory beside nginx, write docs/performance.md; needs nginx and wrk (BENCH=--full: long soak)
+	$(BIN)/python -m loadtests.bench --write docs/performance.md $(BENCH)
 
 loadtest: environment ## Play a campaign by Locust beside nginx; report in reports/loadtest.html
 	$(BIN)/python -m loadtests.campaign

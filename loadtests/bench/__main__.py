@@ -27,6 +27,7 @@ from loadtests.bench.redirects import (
 from loadtests.bench.redis_memory import LINK_NUMBER, measure_claimed, memory_section
 from loadtests.bench.report import render_section, render_targets, write_into
 from loadtests.bench.restart import restart_section
+from loadtests.bench.slow_clients import slow_clients_section
 from loadtests.bench.soak import soak_section
 from loadtests.bench.tail import tail_section
 from loadtests.bench.wrk import Case, Wrk
@@ -114,6 +115,7 @@ def measure(folder: Path, code_count: int, rounds: int, soak_requests: int) -> I
         yield tail_section(servers, maximum)
         for spool in ("edge", "server", "app", "u1", "u2"):
             shutil.rmtree(folder / spool / "data", ignore_errors=True)  # gigabytes of clicks
+        yield slow_clients_section(folder, many, asked)
         yield soak_section(folder, scratch, soak_requests)
         yield restart_section(folder, many, many_codes)
 

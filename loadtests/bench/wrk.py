@@ -103,12 +103,12 @@ class Wrk:
         self._next += int(requests)
         measured = Measurement(
             requests=int(requests),
-            cpu_us=used_s / requests * 1e6,
+            cpu_us=used_s / max(1, requests) * 1e6,  # on a busy machine a second may see none
             rate=requests / duration_us * 1e6,
             p99_ms=p99_us / 1e3,
             errors=int(errors),
             instructions=None,
         )
         if self._counts_instructions:
-            return replace(measured, instructions=counted_instructions(counts) / requests)
+            return replace(measured, instructions=counted_instructions(counts) / max(1, requests))
         return measured

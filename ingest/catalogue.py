@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, Literal
 
-from ingest.erasure import erase_link, erase_named, forget_codes_of, name_codes_of
+from ingest.erasure import erase_link, erase_named, forget_recipient, name_codes_of
 from ingest.link_events import DomainDocument, LinkDocument, RecipientErased
 from ingest.link_listing import ACTIVE, LinkListing
 from ingest.warehouse import Warehouse
@@ -126,12 +126,14 @@ class Catalogue:
         )
 
     def erase_recipient(self, event: RecipientErased) -> None:
-        """Delete the person's codes, as they were named, and the clicks on them.
+        """Delete the person's messages and codes, and the clicks on those codes that were named.
 
         The aggregator erases once more what was on its way.
         """
         erase_named(self._warehouse, event.tenant, event.id)
-        forget_codes_of(self._warehouse, event.tenant, event.recipients, asked_at_ms=event.at)
+        forget_recipient(
+            self._warehouse, event.tenant, event.recipients, erasure=event.id, asked_at_ms=event.at
+        )
 
     def save_domain(self, domain: DomainDocument, *, token: str) -> None:
         """Store this version of the domain, deleted or not, unless a higher one is stored."""

@@ -29,6 +29,22 @@ _TELLS_OF_PERSON: Final = (
     " AND JSONExtractString(value, 'tenant') IN ('', {tenant:String})"
 )
 
+_THEIRS: Final = "recipient IN {recipients:Array(String)}"
+_UNTIL: Final = "<= fromUnixTimestamp64Milli({asked_at:Int64}, 'UTC')"
+_THEIR_MESSAGES: Final = f"{_THEIRS} AND accepted_at {_UNTIL}"
+_THEIR_DELIVERIES: Final = f"{_THEIRS} AND created_at {_UNTIL}"
+_OF_TENANT: Final = "WHERE tenant = {tenant:String} AND"
+
+# Tables and which of their rows name a person; before each, those that are found by it.
+_NAMING_PERSON: Final = (
+    ("message_codes", f"(link, code) IN (SELECT link, code {_NAMED})"),
+    ("message_statuses", f"id IN (SELECT id FROM messages {_OF_TENANT} {_THEIR_MESSAGES})"),
+    ("messages", _THEIR_MESSAGES),
+    ("delivery_states", f"id IN (SELECT id FROM deliveries {_OF_TENANT} {_THEIR_DELIVERIES})"),
+    ("deliveries", _THEIR_DELIVERIES),
+    ("codes", f"{_THEIRS} AND minted_at {_UNTIL}"),
+)
+
 
 def erase_link(warehouse: Warehouse, tenant: str, number: int) -> None:
     """Delete every row about the link but its tombstone. Run it again for what arrived meanwhile."""
@@ -104,12 +120,17 @@ def erase_named(warehouse: Warehouse, tenant: str, erasure: str) -> int:
     return removed
 
 
-def forget_codes_of(
-    warehouse: Warehouse, tenant: str, recipients: Sequence[str], *, asked_at_ms: int
+def forget_recipient(
+    warehouse: Warehouse, tenant: str, recipients: Sequence[str], *, erasure: str, asked_at_ms: int
 ) -> None:
-    """Delete from the catalogue which codes were the person's; last, since the rest follows from it."""
-    warehouse.command(
-        "DELETE FROM codes WHERE tenant = {tenant:String} AND recipient IN {recipients:Array(String)}"
-        " AND minted_at <= fromUnixTimestamp64Milli({asked_at:Int64}, 'UTC')",
-        {"tenant": tenant, "recipients": list(recipients), "asked_at": asked_at_ms},
-    )
+    """Delete what names the person: messages, what was told of them, and last the codes, which lead to it."""
+    person: dict[str, object] = {
+        "tenant": tenant,
+        "recipients": list(recipients),
+        "erasure": erasure,
+        "asked_at": asked_at_ms,
+    }
+    for table, condition in _NAMING_PERSON:
+        whole = f"tenant = {{tenant:String}} AND {condition}"
+        if warehouse.query(f"SELECT 1 FROM {table} WHERE {whole} LIMIT 1", person):
+            warehouse.command(f"DELETE FROM {table} WHERE {whole}", person)

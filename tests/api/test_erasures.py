@@ -38,6 +38,21 @@ async def erase(api: RunningApi, recipient: str = ALICE) -> dict[str, Any]:
     return erased
 
 
+def put_messages(api: RunningApi, messages: dict[str, tuple[int, str, str]]) -> None:
+    """Messages with what was told of them: link, code and recipient of each, by its id."""
+    for id_, (link, code, recipient) in messages.items():
+        row: dict[str, list[Any]] = {"tenant": [DEFAULT_TENANT], "id": [id_]}
+        dated = {**row, "created_at": [api.clock_ms()]}
+        for table, columns in {
+            "messages": {**row, "recipient": [recipient], "accepted_at": [api.clock_ms()]},
+            "message_statuses": {**row, "status": ["sent"]},
+            "message_codes": {"tenant": [DEFAULT_TENANT], "link": [link], "code": [code], "message": [id_]},
+            "deliveries": {**dated, "recipient": [recipient]},
+            "delivery_states": {**dated, "state": ["delivered"], "version": [1]},
+        }.items():
+            api.warehouse.insert(table, columns, token=f"{table}:{id_}")
+
+
 def kept(api: RunningApi) -> list[int]:
     return [seq for (seq,) in api.warehouse.query("SELECT seq FROM clicks ORDER BY seq")]
 
@@ -70,6 +85,7 @@ async def test_a_person_is_gone_everywhere_and_nobody_else_is(api: RunningApi) -
     ]
     clicks = [{**same, "link": link, "code": code, "seq": seq} for seq, (link, code) in enumerate(codes, 1)]
     others = {**same, "tenant": "other", "link": one, "code": alice_one, "seq": 7}
+    put_messages(api, {"m1": (one, alice_one, ALICE), "m2": (one, bob_one, BOB)})
     insert_clicks(api.warehouse, [*clicks, others], "a")
 
     erased = await erase(api)
@@ -79,6 +95,9 @@ async def test_a_person_is_gone_everywhere_and_nobody_else_is(api: RunningApi) -
     assert [await api.link_store.resolve("", code) for code in (bob_one, longer)] == [one, one]
     rows = api.warehouse.query("SELECT recipient FROM codes ORDER BY recipient")
     assert rows == [(f"{ALICE}4",), (BOB,)]
+    for table in ("messages", "message_statuses", "message_codes", "deliveries", "delivery_states"):
+        key = "message" if table == "message_codes" else "id"
+        assert api.warehouse.query(f"SELECT {key} FROM {table}") == [("m2",)], table
     assert_balanced(api)
 
     insert_clicks(api.warehouse, [*clicks, others], "a")  # repeated by who died before its commit

@@ -1,9 +1,9 @@
 """Two ClickHouse nodes that know each other as the shards of one cluster, and our warehouse on them.
 
 The library that the tests' server is made of runs no replicated tables and no `ON CLUSTER`: a replicated
-table stays read-only because nothing sets `interserver_http_port`, and distributed DDL is prohibited. So what the
-dialect says of either is taken back here: each statement goes to every node by itself, and local tables are
-plain ones.
+table stays read-only because nothing sets `interserver_http_port`, and distributed DDL is prohibited. What
+the dialect says of either is taken back here: each statement goes to every node by itself, and local tables
+are plain ones.
 """
 
 import re

@@ -47,7 +47,7 @@ router = APIRouter(
     responses=document_problems(UNAUTHORIZED, UNAVAILABLE),
 )
 
-MessageId = Annotated[str, Path(max_length=100, examples=["0199e1f0-7a3c-7d2b-9c1e-3f5a7b9d1e2f"])]
+MessageId = Annotated[str, Path(examples=["0199e1f0-7a3c-7d2b-9c1e-3f5a7b9d1e2f"])]
 _BODY: Final = TypeAdapter(NewMessages)
 _REQUEST_BODY: Final = {
     "requestBody": {

@@ -30,7 +30,7 @@ router = APIRouter(
     responses=document_problems(UNAUTHORIZED, UNAVAILABLE),
 )
 
-TemplateId = Annotated[str, Path(max_length=100, examples=["tpl_8sTq0mVh2KxZ"])]
+TemplateId = Annotated[str, Path(examples=["tpl_8sTq0mVh2KxZ"])]
 Content = Annotated[Text, Field(min_length=1, max_length=MAX_CONTENT_CHARS)]
 DltTemplateId = Annotated[Text, Field(max_length=100)]
 _ContentType = Literal["text", "unicode", "binary"]

@@ -58,7 +58,7 @@ def slow_clients_section(folder: Path, redis: RedisServer, codes: Path) -> Secti
     return Section(
         "Slow clients",
         f"{TRICKLING:,} that have sent one byte of a request, {IDLE:,} idle ones, {DEAF:,} that ask and do "
-        f"not read, as long as they are let; beside them {RATE:,.0f} good requests a second, in turns with an "
+        f"not read, as long as they may; beside them {RATE:,.0f} good requests a second, in turns with an "
         "edge that has none, "
         f"{len(alone)} rounds of {SECONDS:g} s. Medians; the ratio is that of the rounds.",
         ("good traffic", "p50 ms", "p99 ms", "p99.9 ms"),

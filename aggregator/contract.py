@@ -21,6 +21,17 @@ from aggregator.reclassify import (
     read_reclassification,
     request_reclassification,
 )
+from aggregator.rollups import (
+    DAY_S,
+    DETAILED_FROM_CLICKS,
+    DIMENSIONS,
+    HOUR_S,
+    MAX_KEYS,
+    QUARTER_S,
+    TOTAL,
+    mark_dirty,
+    refresh,
+)
 from aggregator.runner import run
 from aggregator.webhooks.store import (
     Delivery,
@@ -39,9 +50,16 @@ from aggregator.webhooks.webhook import Event as WebhookEvent
 from aggregator.webhooks.webhook import new_secret as new_webhook_secret
 
 __all__ = [
+    "DAY_S",
+    "DETAILED_FROM_CLICKS",
+    "DIMENSIONS",
+    "HOUR_S",
     "LETTERS_A_WISH",
+    "MAX_KEYS",
+    "QUARTER_S",
     "RECEIPTS",
     "SECRET_OVERLAP_MS",
+    "TOTAL",
     "Change",
     "Delivery",
     "DeliveryState",
@@ -62,6 +80,7 @@ __all__ = [
     "list_dead_letters",
     "list_deliveries",
     "list_reclassifications",
+    "mark_dirty",
     "migrate",
     "new_webhook_secret",
     "open_session",
@@ -71,6 +90,7 @@ __all__ = [
     "read_reclassification",
     "read_webhooks",
     "receipts_webhook",
+    "refresh",
     "request_reclassification",
     "run",
     "save_standings",

@@ -24,6 +24,9 @@ class AggregatorMetrics:
             "Unix time of the last run in which every task succeeded",
             registry=registry,
         )
+        self.windows = Counter(
+            "smartlinks_aggregator_windows", "Windows of the rollups computed", registry=registry
+        )
         self.task_duration = Histogram(
             "smartlinks_aggregator_task_seconds",
             "Duration of a task",

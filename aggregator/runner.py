@@ -17,6 +17,7 @@ from aggregator.metrics import AggregatorMetrics
 from aggregator.reclassify import ReclassificationWorker
 from aggregator.replay import settle_dead_letters
 from aggregator.retention import cutoffs, expire_clicks
+from aggregator.rollups import refresh
 from aggregator.webhooks.runner import run_webhooks
 from edge.contract import Ops, Settings
 from ingest.contract import (
@@ -33,6 +34,9 @@ from ingest.contract import (
 PERIOD_S: Final = 60.0
 # Who asked for a replay looks for it at once; a look at an empty table costs nothing.
 SETTLE_PERIOD_S: Final = 2.0
+ROLL_UP_PERIOD_S: Final = 5.0
+# Windows of any age are looked at in one of so many rounds, recent ones in each.
+ROUNDS_A_FULL_LOOK: Final = 60
 # Rewriting parts costs as much as merging them, and queries don't see deleted rows anyway. The engine keeps
 # the old parts for 8 minutes more, and what was erased is to be off the disk within an hour.
 RUNS_A_PURGE: Final = 30
@@ -61,6 +65,7 @@ async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> 
         await asyncio.gather(
             _repeat(housekeeping.run_once, PERIOD_S, stop),
             _repeat(housekeeping.settle, SETTLE_PERIOD_S, stop),
+            _repeat(lambda now: housekeeping.roll_up(now, stop.is_set), ROLL_UP_PERIOD_S, stop),
             run_webhooks(settings, warehouse, registry, stop),
             _repeat(housekeeping.reclassify, SETTLE_PERIOD_S, stop),
         )
@@ -96,6 +101,7 @@ class Housekeeping:
         self._enrichment = enrichment
         self._reclassifications = reclassifications
         self._runs = 0
+        self._roll_ups = 0
 
     def run_once(self, now: datetime) -> None:
         """Run each task, whatever becomes of the others. Blocks."""
@@ -110,6 +116,17 @@ class Housekeeping:
         self._attempt(
             "settle_dead_letters",
             lambda: self._metrics.replayed.inc(settle_dead_letters(self._warehouse, self._enrichment)),
+        )
+
+    def roll_up(self, now: datetime, is_stopped: Callable[[], bool] = lambda: False) -> None:
+        """Compute the rollups' stale windows, as long as there are any. Blocks."""
+        everything = self._roll_ups % ROUNDS_A_FULL_LOOK == 0
+        self._roll_ups += 1
+        self._attempt(
+            "roll_up",
+            lambda: self._metrics.windows.inc(
+                refresh(self._warehouse, now, everything=everything, is_stopped=is_stopped)
+            ),
         )
 
     def reclassify(self, now: datetime) -> None:

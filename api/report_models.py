@@ -69,7 +69,23 @@ class Share(BaseModel):
     unique: int = Field(description="Distinct visitors among the human clicks")
 
 
+class PeriodStats(BaseModel):
+    """The same counts of the range of equal length before."""
+
+    start: datetime
+    end: datetime
+    totals: Counts
+    series: list[Bucket]
+    unique_is_estimate: bool
+
+
 class Stats(BaseModel):
     totals: Counts
     series: list[Bucket] = Field(description="Every bucket of the range, empty ones too")
     breakdowns: dict[Dimension, list[Share]] = Field(description="By dimension asked for, most clicks first")
+    unique_is_estimate: bool = Field(
+        description="Whether uniques are told from samples, as those of many clicks are. All else is exact."
+    )
+    as_of: datetime = Field(description="Every click stored until then is counted")
+    notes: list[str] = Field(description="What a reader ought to know, such as that no place is known")
+    previous: PeriodStats | None = Field(None, description="With compare=previous_period")

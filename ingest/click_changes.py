@@ -18,6 +18,7 @@ SELECT tenant, scope, subject, start, 0, 1
 FROM click_changes
 WHERE tenant = {tenant:String}
     AND start >= toDateTime({start:Int64}, 'UTC') AND start < toDateTime({end:Int64}, 'UTC')
+    AND day >= toDate(toDateTime({start:Int64}, 'UTC')) AND day <= toDate(toDateTime({end:Int64}, 'UTC'))
     AND (scope != 'link' OR {every_link:Bool} OR subject = {link:UInt64})
 GROUP BY tenant, scope, subject, start
 SETTINGS insert_deduplicate = 0, async_insert = 0

@@ -1,4 +1,4 @@
-"""Clicks counted over time and by dimension, by one query on the raw rows.
+"""Clicks counted over time and by dimension: from the rows where they are few, else from the rollups.
 
 | count | is |
 | --- | --- |
@@ -9,130 +9,109 @@
 | `repeat_clicks` | human clicks less unique ones |
 """
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, get_args
-from zoneinfo import ZoneInfo
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
 
-from api.reports.buckets import MAX_BUCKETS, Interval, bucket_starts, check_range
-from ingest.contract import Row, Warehouse
+from aggregator.contract import DAY_S
+from api.reports.buckets import bucket_starts
+from api.reports.plan import make_plan
+from api.reports.query import StatsQuery, unix_ms
+from api.reports.rows import Counted, Tally, count_rows
+from api.reports.windows import Estimated, Rolled, count_buckets, count_windows
+from ingest.contract import Warehouse
 
-Dimension = Literal[
-    "country",
-    "region",
-    "city",
-    "browser",
-    "os",
-    "platform",
-    "device",
-    "referrer",
-    "route",
-    "verdict",
-]
-
-# Of each dimension so many keys, those with the most clicks. As many as buckets: one limit serves both.
-MAX_KEYS: Final = MAX_BUCKETS
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+PLACES: Final = frozenset({"country", "region", "city"})
+_NOWHERE: Final = frozenset({"", "Unknown", "Private"})
+NO_CITIES: Final = "no city database: none of these clicks could be located; SMARTLINKS_GEOIP_PATH names one"
 
 
-@dataclass(frozen=True, slots=True)
-class StatsQuery:
-    """What to count: the clicks of a tenant, or of one link by its number, in `[start, end)`.
+class _Merge:
+    """Adds the two sources' counts up, and remembers whether a unique among them is an estimate."""
 
-    `start` and `end` are aware. Raises `RangeError`, or `ValueError` for a dimension that there is not.
-    """
+    def __init__(self, *, human_only: bool) -> None:
+        self._human_only = human_only
+        self.has_estimates = False
 
-    tenant: str
-    link: int | None
-    start: datetime
-    end: datetime
-    interval: Interval
-    timezone: ZoneInfo
-    by: tuple[Dimension, ...] = ()
-    exclude_bots: bool = False
-
-    def __post_init__(self) -> None:
-        check_range(self.start, self.end)
-        if unknown := set(self.by) - set(get_args(Dimension)):
-            raise ValueError(f"there is no dimension {', '.join(sorted(unknown))}")
+    def __call__(self, rows: Counted, windows: Estimated) -> Counted:
+        human = rows.human + windows.human
+        clicks = human if self._human_only else rows.clicks + windows.clicks
+        previews = 0 if self._human_only else rows.previews + windows.previews
+        visitors = rows.visitors + windows.visitors
+        sources = windows.windows + bool(rows.human)
+        if sources > 1 and windows.windows:
+            visitors = min(human, round(visitors * windows.share_of_first_visits))
+            self.has_estimates |= windows.level > 0 and human > 0
+        return Counted(clicks, human, visitors, previews)
 
 
 def stats(warehouse: Warehouse, query: StatsQuery) -> dict[str, Any]:
-    """`{"totals": counts, "series": [{"start", …counts}], "breakdowns": {dimension: [{"key", …}]}}`.
+    """`{"totals", "series", "breakdowns", "unique_is_estimate", "notes"}`.
 
-    The series has every bucket of the range, those without clicks too; `start` is RFC 3339 with the zone's
-    offset and may lie before the range where that starts within a bucket. A breakdown's keys are sorted by
-    clicks; its `clicks` are of any verdict, its `unique` are human visitors.
+    Totals and each element of the series have the counts above. The series has every bucket of the range,
+    those without clicks too; `start` is RFC 3339 with the zone's offset and may lie before the range where
+    that starts within a bucket. A breakdown is `[{"key", "clicks", "unique"}]`, sorted by clicks; its
+    `clicks` are of any verdict, its `unique` are human visitors.
     """
     starts = bucket_starts(query.start, query.end, query.interval, query.timezone)
+    starts_ms = [unix_ms(start) for start in starts]
     by = tuple(dict.fromkeys(query.by))
-    rows = warehouse.query(_sql(query, by), _parameters(query, starts))
-    # The rows of one grouping set share the bit mask of the columns that it does not group by.
-    columns = ("bucket", *by)
-    everything = (1 << len(columns)) - 1
-    by_mask: dict[int, list[Row]] = {}
-    for mask, *row in rows:
-        by_mask.setdefault(int(mask), []).append(tuple(row))
-
-    def rows_by(index: int) -> list[Row]:
-        return by_mask.get(everything ^ (1 << (len(columns) - 1 - index)), [])
-
-    counts_of = {row[0]: row[len(columns) :] for row in rows_by(0)}
-    totals = by_mask.get(everything, [])
+    tally, rolled = _count(warehouse, query, starts_ms)
+    merge = _Merge(human_only=query.exclude_bots)
+    breakdowns = {}
+    for dimension in by:
+        rows, windows = tally.keys.get(dimension, {}), rolled.keys.get(dimension, {})
+        merged = {
+            key: merge(rows.get(key, Counted()), windows.get(key, Estimated())) for key in {**windows, **rows}
+        }
+        breakdowns[dimension] = _breakdown(merged)
+    totals = _counts(merge(tally.total, rolled.total))
     return {
-        "totals": _counts(totals[0][len(columns) :] if totals else _NONE),
+        "totals": totals,
         "series": [
             {
                 "start": start.astimezone(query.timezone).isoformat(),
-                **_counts(counts_of.get(_unix_ms(start), _NONE)),
+                **_counts(merge(tally.buckets.get(at, Counted()), rolled.buckets.get(at, Estimated()))),
             }
-            for start in starts
+            for start, at in zip(starts, starts_ms, strict=True)
         ],
-        "breakdowns": {
-            dimension: _breakdown([(row[index], *row[len(columns) :]) for row in rows_by(index)])
-            for index, dimension in enumerate(by, start=1)
-        },
+        "breakdowns": breakdowns,
+        "unique_is_estimate": merge.has_estimates,
+        "notes": _notes(breakdowns),
     }
 
 
-_NONE: Final[Row] = (0, 0, 0, 0)
-
-
-def _sql(query: StatsQuery, by: tuple[Dimension, ...]) -> str:
-    columns = ", ".join(("bucket", *by))
-    sets = ", ".join(f"({column})" for column in ("bucket", *by))
-    link = "" if query.link is None else " AND link = {link:UInt64}"
-    bots = " AND verdict = 'human'" if query.exclude_bots else ""
-    # S608: the columns come from a closed set, all else is bound.
-    return (
-        f"SELECT GROUPING({columns}) AS mask, {columns}, count() AS clicks,"  # noqa: S608
-        " countIf(verdict = 'human'), uniqExactIf(visitor, verdict = 'human'), countIf(verdict = 'preview')"
-        # roundDown finds the bucket by binary search: no time zone rule is asked twice, here and there.
-        " FROM (SELECT *, roundDown(toUnixTimestamp64Milli(ts), {starts:Array(Int64)}) AS bucket"
-        " FROM clicks WHERE tenant = {tenant:String}"
-        f"{link}"
-        " AND ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC')"
-        f" AND ts < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC'){bots})"
-        f" GROUP BY GROUPING SETS ((), {sets})"
-        f" ORDER BY clicks DESC LIMIT {MAX_KEYS} BY mask"
-    )
-
-
-def _parameters(query: StatsQuery, starts: list[datetime]) -> dict[str, object]:
-    parameters: dict[str, object] = {
-        "tenant": query.tenant,
-        "start": _ceil_ms(query.start),
-        "end": _ceil_ms(query.end),
-        "starts": [_unix_ms(start) for start in starts],
+def stats_before(warehouse: Warehouse, query: StatsQuery) -> dict[str, Any]:
+    """Totals and series of the range of the same length that ends where the query's starts."""
+    before = replace(query, start=query.start - (query.end - query.start), end=query.start, by=())
+    counted = stats(warehouse, before)
+    return {
+        "start": before.start.astimezone(query.timezone).isoformat(),
+        "end": before.end.astimezone(query.timezone).isoformat(),
+        "totals": counted["totals"],
+        "series": counted["series"],
+        "unique_is_estimate": counted["unique_is_estimate"],
     }
-    if query.link is not None:
-        parameters["link"] = query.link
-    return parameters
 
 
-def _counts(row: Row) -> dict[str, int]:
-    clicks, human, unique, previews = map(int, row)
+def _count(warehouse: Warehouse, query: StatsQuery, starts_ms: Sequence[int]) -> tuple[Tally, Rolled]:
+    by = tuple(dict.fromkeys(query.by))
+    whole_days = query.interval != "hour" and all(start % (DAY_S * 1000) == 0 for start in starts_ms)
+    plan = make_plan(warehouse, query.scope, query.span_ms, starts_ms, one_bucket_a_window=whole_days)
+    same = plan.totals is plan.series
+    tally = count_rows(warehouse, query.scope, plan.totals.rest, starts_ms, by, human_only=query.exclude_bots)
+    rolled = count_windows(warehouse, query.scope, plan.window_scope, plan.totals, by)
+    buckets = count_buckets(warehouse, query.scope, plan.window_scope, plan.series, starts_ms)
+    if not same:
+        series = count_rows(
+            warehouse, query.scope, plan.series.rest, starts_ms, (), human_only=query.exclude_bots
+        )
+        tally = Tally(tally.total, series.buckets, tally.keys)
+    return tally, Rolled(rolled.total, buckets, rolled.keys)
+
+
+def _counts(counted: Counted) -> dict[str, int]:
+    clicks, human, unique, previews = counted
     return {
         "total_clicks": clicks,
         "human_clicks": human,
@@ -144,15 +123,15 @@ def _counts(row: Row) -> dict[str, int]:
     }
 
 
-def _breakdown(rows: list[Row]) -> list[dict[str, object]]:
-    ordered = sorted(rows, key=lambda row: (-row[1], row[0]))
-    return [{"key": row[0], "clicks": int(row[1]), "unique": int(row[3])} for row in ordered]
+def _breakdown(keys: dict[str, Counted]) -> list[dict[str, object]]:
+    ordered = sorted(keys.items(), key=lambda item: (-item[1].clicks, item[0]))
+    return [
+        {"key": key, "clicks": counted.clicks, "unique": counted.visitors}
+        for key, counted in ordered
+        if counted.clicks
+    ]
 
 
-def _unix_ms(instant: datetime) -> int:
-    return (instant - _EPOCH) // timedelta(milliseconds=1)
-
-
-def _ceil_ms(instant: datetime) -> int:
-    """Clicks have whole milliseconds: one at or after `instant` is one at or after this."""
-    return -((_EPOCH - instant) // timedelta(milliseconds=1))
+def _notes(breakdowns: dict[Any, list[dict[str, object]]]) -> list[str]:
+    keys = [row["key"] for place in PLACES & breakdowns.keys() for row in breakdowns[place]]
+    return [NO_CITIES] if keys and all(key in _NOWHERE for key in keys) else []

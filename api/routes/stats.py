@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Final, cast, get_args
+from typing import Annotated, Final, Literal, cast, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from fastapi import APIRouter, Depends, Query
@@ -14,13 +14,26 @@ from api.errors import document_problems
 from api.fields import Instant, instant_of
 from api.problems import INVALID_PARAMETERS, NOT_FOUND, UNAUTHORIZED, UNAVAILABLE, Flaw, ProblemError
 from api.report_models import Stats
-from api.reports.contract import Dimension, Interval, RangeError, StatsQuery, stats
+from api.reports.contract import (
+    Dimension,
+    Interval,
+    Preset,
+    RangeError,
+    Scope,
+    StatsQuery,
+    preset_range,
+    scope_of_label,
+    stats,
+    stats_before,
+)
 from api.routes.links import LinkId
 from api.services import Services, ServicesOf
 
 DEFAULT_RANGE: Final = timedelta(days=30)
 DIMENSIONS: Final = get_args(Dimension)
 _ZONES: Final = available_timezones()
+
+Label = Annotated[str | None, Query(min_length=1, max_length=200)]
 
 router = APIRouter(
     tags=["Reports"], responses=document_problems(UNAUTHORIZED, INVALID_PARAMETERS, UNAVAILABLE)
@@ -49,13 +62,13 @@ class Report:
     timezone: ZoneInfo
     exclude_bots: bool
     by: tuple[Dimension, ...]
+    compare: bool
 
-    def query(self, tenant: str, link: int | None) -> StatsQuery:
+    def query(self, scope: Scope) -> StatsQuery:
         """Raises a 422 where the range can't be counted."""
         try:
             return StatsQuery(
-                tenant=tenant,
-                link=link,
+                scope=scope,
                 start=self.start,
                 end=self.end,
                 interval=self.interval,
@@ -85,12 +98,25 @@ def read_report(
         AfterValidator(lambda value: value and _check_dimensions(value)),
         Query(description=f"Breakdowns, comma-separated: {', '.join(DIMENSIONS)}", examples=["country,os"]),
     ] = None,
+    preset: Annotated[
+        Preset | None, Query(alias="range", description="A range by name, in whole days of the time zone")
+    ] = None,
+    compare: Annotated[
+        Literal["previous_period"] | None,
+        Query(description="Adds totals and series of the range of equal length before"),
+    ] = None,
 ) -> Report:
     """The parameters as values. Raises a 422."""
-    end = instant_of(services.clock()) if end is None else end
+    now, zone = instant_of(services.clock()), ZoneInfo(timezone)
+    if preset is not None:
+        if start is not None or end is not None:
+            flaw = Flaw("Either a range by name, or from and to", parameter="range")
+            raise ProblemError(INVALID_PARAMETERS, f"range: {flaw.detail}", [flaw])
+        start, end = preset_range(preset, now, zone)
+    end = now if end is None else end
     dimensions = cast("tuple[Dimension, ...]", tuple(by.split(","))) if by else ()
     start = end - DEFAULT_RANGE if start is None else start
-    return Report(start, end, interval, ZoneInfo(timezone), exclude_bots, dimensions)
+    return Report(start, end, interval, zone, exclude_bots, dimensions, compare is not None)
 
 
 ReportOf = Annotated[Report, Depends(read_report)]
@@ -100,21 +126,53 @@ ReportOf = Annotated[Report, Depends(read_report)]
 async def read_link_stats(link_id: LinkId, report: ReportOf, tenant: Tenant, services: ServicesOf) -> Stats:
     """Clicks of one link: totals, a series, and breakdowns by what `by` names."""
     link = await services.links.read(tenant, link_id)
-    return await _count(services, report.query(tenant, link.number))
+    return await _count(services, report, Scope(tenant, (link.number,)))
 
 
 @router.get("/v1/stats")
-async def read_tenant_stats(report: ReportOf, tenant: Tenant, services: ServicesOf) -> Stats:
-    """The same over all links."""
-    return await _count(services, report.query(tenant, None))
+async def read_stats(
+    report: ReportOf,
+    tenant: Tenant,
+    services: ServicesOf,
+    campaign: Label = None,
+    tag: Label = None,
+    domain: Annotated[str | None, Query(max_length=253, examples=["s.example.com"])] = None,
+) -> Stats:
+    """The same over all links, or over those of one campaign, tag or domain."""
+    scope = await read_scope(services, tenant, campaign=campaign, tag=tag, domain=domain)
+    return await _count(services, report, scope)
 
 
-async def _count(services: Services, query: StatsQuery) -> Stats:
+async def read_scope(
+    services: Services, tenant: str, *, campaign: str | None, tag: str | None, domain: str | None
+) -> Scope:
+    """Whose clicks are meant. Raises a 422 where more than one of the three is given."""
+    given = {"campaign": campaign, "tag": tag, "domain": domain}
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        flaws = [Flaw("One of campaign, tag and domain is wanted", parameter=name) for name in names]
+        raise ProblemError(INVALID_PARAMETERS, f"{names[0]}: {flaws[0].detail}", flaws)
+    if domain is not None:
+        return Scope(tenant, domain=domain.lower())
+    if not names:
+        return Scope(tenant)
+    try:
+        return await asyncio.to_thread(scope_of_label, services.warehouse, tenant, campaign=campaign, tag=tag)
+    except ValueError as error:
+        flaw = Flaw(str(error), parameter=names[0])
+        raise ProblemError(INVALID_PARAMETERS, f"{names[0]}: {error}", [flaw]) from None
+
+
+async def _count(services: Services, report: Report, scope: Scope) -> Stats:
+    as_of = instant_of(services.clock())
+    query = report.query(scope)
     try:
         counted = await asyncio.to_thread(stats, services.warehouse, query)
+        if report.compare:
+            counted["previous"] = await asyncio.to_thread(stats_before, services.warehouse, query)
     except RangeError as error:
         raise _bad_range(error) from None
-    return Stats.model_validate(counted)
+    return Stats.model_validate({**counted, "as_of": as_of})
 
 
 def _bad_range(error: RangeError) -> ProblemError:

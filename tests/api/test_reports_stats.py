@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from api.reports.buckets import EmptyRangeError, Interval, InvertedRangeError
-from api.reports.stats import Dimension, StatsQuery, stats
+from api.reports.query import Dimension, Scope, StatsQuery
+from api.reports.stats import stats
 from ingest.contract import Warehouse
 from tests.fixtures.clicks import insert_clicks
 
@@ -102,7 +103,9 @@ def test_reports_equal_naive_counting(
     clicks = random_clicks(random.Random(first + zone_name), begin, end, 3000)
     insert_clicks(warehouse, clicks, "a")
     for link in (1, None):
-        query = StatsQuery("acme", link, begin, end, interval, zone, DIMENSIONS, exclude_bots)
+        query = StatsQuery(
+            Scope("acme", (link,) if link else None), begin, end, interval, zone, DIMENSIONS, exclude_bots
+        )
         chosen = [
             click
             for click in clicks
@@ -126,19 +129,23 @@ def test_reports_equal_naive_counting(
 
 def test_an_empty_report_has_every_bucket(warehouse: Warehouse) -> None:
     begin = datetime(2025, 1, 1, tzinfo=UTC)
-    query = StatsQuery("acme", 1, begin, begin + timedelta(days=3), "day", ZoneInfo("UTC"), ("country",))
+    query = StatsQuery(
+        Scope("acme", (1,)), begin, begin + timedelta(days=3), "day", ZoneInfo("UTC"), ("country",)
+    )
     nothing = count([])
     assert stats(warehouse, query) == {
         "totals": nothing,
         "series": [{"start": f"2025-01-0{day}T00:00:00+00:00", **nothing} for day in (1, 2, 3)],
         "breakdowns": {"country": []},
+        "unique_is_estimate": False,
+        "notes": [],
     }
 
 
 def test_a_year_of_hours(warehouse: Warehouse) -> None:
     begin, end = datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)
     insert_clicks(warehouse, [{"ts": unix_ms(datetime(2024, 2, 29, 23, 59, 59, tzinfo=UTC))}], "a")
-    report = stats(warehouse, StatsQuery("acme", 1, begin, end, "hour", ZoneInfo("UTC")))
+    report = stats(warehouse, StatsQuery(Scope("acme", (1,)), begin, end, "hour", ZoneInfo("UTC")))
     assert len(report["series"]) == 366 * 24
     assert [row["start"] for row in report["series"] if row["total_clicks"]] == ["2024-02-29T23:00:00+00:00"]
     assert report["breakdowns"] == {}
@@ -147,8 +154,8 @@ def test_a_year_of_hours(warehouse: Warehouse) -> None:
 def test_wrong_queries() -> None:
     day, zone = datetime(2025, 1, 1, tzinfo=UTC), ZoneInfo("UTC")
     with pytest.raises(EmptyRangeError):
-        StatsQuery("acme", 1, day, day, "day", zone)
+        StatsQuery(Scope("acme", (1,)), day, day, "day", zone)
     with pytest.raises(InvertedRangeError):
-        StatsQuery("acme", 1, day, day - timedelta(days=1), "day", zone)
+        StatsQuery(Scope("acme", (1,)), day, day - timedelta(days=1), "day", zone)
     with pytest.raises(ValueError, match="no dimension ip"):
-        StatsQuery("acme", 1, day, day + timedelta(days=1), "day", zone, ("ip",))  # type: ignore[arg-type]
+        StatsQuery(Scope("acme", (1,)), day, day + timedelta(days=1), "day", zone, ("ip",))  # type: ignore[arg-type]

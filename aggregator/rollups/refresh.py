@@ -1,0 +1,98 @@
+"""Finds the windows that were never computed or no longer hold, and computes them."""
+
+import itertools
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from aggregator.rollups.compute import compute
+from aggregator.rollups.windows import DAY_S, DETAILED_FROM_CLICKS, GRAINS_S, QUARTER_S, Window
+from ingest.contract import Warehouse
+
+# How long after its end a window is left alone: most of its clicks are stored by then.
+SETTLED_AFTER_S: Final = 5
+# Windows from here on are looked at in each round, older ones seldom: clicks come up to 48 hours late.
+RECENT: Final = timedelta(hours=50)
+WINDOWS_A_ROUND: Final = 10_000
+
+# Small windows of a day only serve the list of links; smaller grains of so few clicks serve nobody. `stored`
+# never goes down: a window that was large once goes on being computed when its rows are gone.
+_STALE: Final = """
+SELECT tenant, scope, subject, start_s, changed, stored >= {detailed_from:UInt64} AS is_detailed
+FROM
+(
+    SELECT tenant, scope, subject, intDiv(toUnixTimestamp(start), {grain:UInt32}) * {grain:UInt32} AS start_s,
+        sum(clicks) + sum(marks) AS changed, sum(clicks) AS stored
+    FROM click_changes
+    WHERE start >= toDateTime({since:Int64}, 'UTC') AND start < toDateTime({until:Int64}, 'UTC')
+        AND day >= toDate(toDateTime({since:Int64}, 'UTC'))
+        AND day <= toDate(toDateTime({until:Int64}, 'UTC'))
+    GROUP BY tenant, scope, subject, start_s
+    HAVING {grain:UInt32} = {day:UInt32} OR is_detailed
+) AS live
+LEFT JOIN
+(
+    SELECT tenant, scope, subject, toUnixTimestamp(start) AS start_s, max(changes) AS computed
+    FROM click_windows
+    WHERE grain = {grain:UInt32} AND dimension = ''
+        AND start >= toDateTime({since:Int64}, 'UTC') AND start < toDateTime({until:Int64}, 'UTC')
+    GROUP BY tenant, scope, subject, start_s
+) AS known USING (tenant, scope, subject, start_s)
+WHERE changed != computed
+ORDER BY start_s DESC, tenant, scope, subject
+LIMIT {limit:UInt32}
+"""
+
+
+def refresh(
+    warehouse: Warehouse,
+    now: datetime,
+    *,
+    everything: bool = False,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> int:
+    """Compute the stale windows that have ended by `now`, the newest first; how many those were.
+
+    Looks at recent windows only, unless `everything`; at quarters only while they are recent. At most
+    `WINDOWS_A_ROUND` a grain: more stay for the next call. The finest come first, since the open day has
+    nothing else. Blocks.
+    """
+    computed = 0
+    for grain_s in reversed(GRAINS_S):
+        stale = find_stale(warehouse, grain_s, now, everything=everything)
+        for _, alike in itertools.groupby(
+            sorted(stale, key=lambda window: (window.tenant, window.scope, -_day(window), window.start_s)),
+            key=lambda window: (window.tenant, window.scope, _day(window)),
+        ):
+            if is_stopped():
+                return computed
+            windows = list(alike)
+            compute(warehouse, windows)
+            computed += len(windows)
+    return computed
+
+
+def find_stale(warehouse: Warehouse, grain_s: int, now: datetime, *, everything: bool) -> list[Window]:
+    """The windows of a grain that have ended and in which more changed than they were computed at."""
+    until_s = int(now.timestamp() - SETTLED_AFTER_S) // grain_s * grain_s
+    is_bounded = grain_s == QUARTER_S or not everything
+    since_s = int((now - RECENT).timestamp()) // DAY_S * DAY_S if is_bounded else 0
+    rows = warehouse.query(
+        _STALE,
+        {
+            "grain": grain_s,
+            "day": DAY_S,
+            "since": since_s,
+            "until": until_s,
+            "detailed_from": DETAILED_FROM_CLICKS,
+            "limit": WINDOWS_A_ROUND,
+        },
+    )
+    return [
+        Window(tenant, scope, int(subject), grain_s, int(start_s), int(changed), bool(is_detailed))
+        for tenant, scope, subject, start_s, changed, is_detailed in rows
+    ]
+
+
+def _day(window: Window) -> int:
+    return window.start_s // DAY_S

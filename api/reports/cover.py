@@ -1,0 +1,52 @@
+"""Which windows of the rollups make up a span of time, and what of it is left to the rows. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+Span = tuple[int, int]
+"""Unix ms, half open."""
+
+
+class Piece(NamedTuple):
+    """A window of the rollups, by its primary key and version. Seconds are Unix time."""
+
+    subject: int
+    grain_s: int
+    start_s: int
+    changes: int
+
+
+Usable = Mapping[tuple[int, int], int]
+"""The version of each window that holds, by its grain and start (both in s)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Windows and spans that together are a span of time, each of its moments once."""
+
+    pieces: list[Piece] = field(default_factory=list)
+    rest: list[Span] = field(default_factory=list)
+
+
+def cover(span: Span, subject: int, usable: Usable, grains_s: Iterable[int]) -> Cover:
+    """The fewest usable windows of one subject that lie in the span, and the spans between them."""
+    grains = sorted(grains_s, reverse=True)
+    found = Cover()
+    at, end = span
+    finest_ms = grains[-1] * 1000
+    while at < end:
+        for grain_s in grains:
+            step = grain_s * 1000
+            if at % step == 0 and at + step <= end:
+                changes = usable.get((grain_s, at // 1000))
+                if changes is not None:
+                    found.pieces.append(Piece(subject, grain_s, at // 1000, changes))
+                    at += step
+                    break
+        else:
+            begin, at = at, min(end, (at // finest_ms + 1) * finest_ms)
+            if found.rest and found.rest[-1][1] == begin:
+                begin = found.rest.pop()[0]
+            found.rest.append((begin, at))
+    return found

@@ -1,0 +1,205 @@
+"""Decides what a report reads: rollups where they hold and are worth it, the rows else.
+
+A window holds while as many changes are known of it as it was computed at (`click_changes`). Few clicks are
+counted from the rows, exactly. So are those of which the rollups cover too little.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from aggregator.contract import DAY_S, DETAILED_FROM_CLICKS, HOUR_S, QUARTER_S
+from api.reports.cover import Cover, Piece, Span, cover
+from api.reports.query import Scope
+from api.reports.rows import Part
+from ingest.contract import Warehouse
+
+# So many rows are counted in about 20 ms.
+EXACT_UP_TO_CLICKS: Final = 20_000
+# Of more clicks than this share outside of the windows, uniques would be guesses.
+MAX_REST: Final = 0.1
+
+_GRAINS: Final = (DAY_S, HOUR_S, QUARTER_S)
+_DAY_MS: Final = DAY_S * 1000
+# Links with windows of their own in a report on many links; of those beyond, the rows are read.
+_MAX_SUBJECTS: Final = 200
+
+# What lies in a grain's window is read for days of the whole span, for finer ones of the days in `fine` only.
+_IN_GRAIN: Final = """
+    tenant = {tenant:String} AND scope = {scope:String} AND subject IN {subjects:Array(UInt64)}
+        AND start >= toDateTime({since:Int64}, 'UTC') AND start < toDateTime({until:Int64}, 'UTC')
+        AND (grain = {day:UInt32} OR {everywhere:Bool}
+            OR intDiv(toUnixTimestamp(start), {day:UInt32}) IN {fine:Array(UInt32)})
+"""
+_LIVE: Final = f"""
+SELECT subject, grain, intDiv(toUnixTimestamp(start), grain) * grain AS start_s,
+    sum(clicks) + sum(marks), sum(clicks)
+FROM click_changes
+ARRAY JOIN {{grains:Array(UInt32)}} AS grain
+WHERE {_IN_GRAIN}
+    AND day >= toDate(toDateTime({{since:Int64}}, 'UTC'))
+    AND day <= toDate(toDateTime({{until:Int64}}, 'UTC'))
+GROUP BY subject, grain, start_s
+"""
+_KNOWN: Final = f"""
+SELECT subject, grain, toUnixTimestamp(start) AS start_s, max(changes),
+    argMax(detailed, changes) AS is_detailed
+FROM click_windows
+WHERE {_IN_GRAIN} AND dimension = '' AND grain IN {{grains:Array(UInt32)}}
+GROUP BY subject, grain, start_s
+HAVING is_detailed
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Windows of the rollups, and the rows that they don't cover."""
+
+    pieces: Sequence[Piece]
+    rest: Sequence[Part]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to read for the totals and breakdowns, and for the series; the same where that serves."""
+
+    window_scope: str
+    totals: Reading
+    series: Reading
+
+
+def make_plan(
+    warehouse: Warehouse,
+    scope: Scope,
+    span: Span,
+    bucket_starts_ms: Sequence[int],
+    *,
+    one_bucket_a_window: bool,
+) -> Plan:
+    """Read what is known of the windows in the span. `one_bucket_a_window`: no day lies in two buckets."""
+    window_scope, subjects = _subjects(warehouse, scope)
+    names: dict[str, object] = {"tenant": scope.tenant, "scope": window_scope}
+    everything = Reading((), _rows_of(scope, [(subject, [span]) for subject in subjects]))
+    only_rows = Plan(window_scope, everything, everything)
+    cut = not one_bucket_a_window
+    edges = {span[0] // _DAY_MS, (span[1] - 1) // _DAY_MS}
+    known = _Known(warehouse, {**names, "subjects": subjects}, span)
+    known.look(_GRAINS if len(subjects) == 1 else (DAY_S,), edges, everywhere=cut)
+    large = [subject for subject, count in known.stored.items() if count >= DETAILED_FROM_CLICKS]
+    if sum(known.stored.values()) <= EXACT_UP_TO_CLICKS or len(large) > _MAX_SUBJECTS:
+        return only_rows
+    left = known.left_by_days(large)
+    if len(subjects) > 1 or left - edges:
+        known.names["subjects"] = large
+        known.look((HOUR_S, QUARTER_S), left, everywhere=cut)
+    usable = known.usable
+    others = [(subject, [span]) for subject in subjects if subject not in large]
+    totals = {subject: cover(span, subject, usable.get(subject, {}), _GRAINS) for subject in large}
+    reading = _reading(scope, totals, others)
+    if not reading.pieces or _share_of_rest(totals, known, large) > MAX_REST:
+        return only_rows
+    if not cut:
+        return Plan(window_scope, reading, reading)
+    series = {
+        subject: _by_bucket(span, subject, usable.get(subject, {}), bucket_starts_ms) for subject in large
+    }
+    return Plan(window_scope, reading, _reading(scope, series, others))
+
+
+def _subjects(warehouse: Warehouse, scope: Scope) -> tuple[str, list[int]]:
+    if scope.links is not None:
+        return "link", list(scope.links)
+    if scope.domain is not None:
+        ((subject,),) = warehouse.query("SELECT cityHash64({domain:String})", {"domain": scope.domain})
+        return "domain", [int(subject)]
+    return "tenant", [0]
+
+
+class _Known:
+    """What is known of the windows in a span: which hold, and how many clicks were ever stored."""
+
+    def __init__(self, warehouse: Warehouse, names: dict[str, object], span: Span) -> None:
+        self.names = names
+        self.usable: dict[int, dict[tuple[int, int], int]] = {}
+        self.stored: dict[int, int] = {}
+        self.clicks: dict[tuple[int, int, int], int] = {}
+        self._warehouse = warehouse
+        self._span = span
+
+    def look(self, grains_s: Sequence[int], fine_days: Iterable[int], *, everywhere: bool) -> None:
+        """Read the state of these grains' windows. Days are numbered from 1970."""
+        parameters = {
+            **self.names,
+            "grains": list(grains_s),
+            "day": DAY_S,
+            "since": self._span[0] // _DAY_MS * DAY_S,
+            "until": -(-self._span[1] // _DAY_MS) * DAY_S,
+            "everywhere": everywhere,
+            "fine": sorted(fine_days),
+        }
+        changes: dict[tuple[int, int, int], int] = {}
+        for subject, grain_s, start_s, changed, stored in self._warehouse.query(_LIVE, parameters):
+            window = int(subject), int(grain_s), int(start_s)
+            changes[window], self.clicks[window] = int(changed), int(stored)
+            if grain_s == DAY_S:
+                self.stored[int(subject)] = self.stored.get(int(subject), 0) + int(stored)
+        for subject, grain_s, start_s, computed, _ in self._warehouse.query(_KNOWN, parameters):
+            if changes.get((int(subject), int(grain_s), int(start_s))) == computed:
+                self.usable.setdefault(int(subject), {})[int(grain_s), int(start_s)] = int(computed)
+
+    def left_by_days(self, subjects: Sequence[int]) -> set[int]:
+        """The days, numbered from 1970, that windows of days leave of the span for any of the subjects."""
+        spans = [
+            rest
+            for subject in subjects
+            for rest in cover(self._span, subject, self.usable.get(subject, {}), (DAY_S,)).rest
+        ]
+        return {day for begin, end in spans for day in range(begin // _DAY_MS, (end - 1) // _DAY_MS + 1)}
+
+
+def _by_bucket(
+    span: Span, subject: int, usable: Mapping[tuple[int, int], int], bucket_starts_ms: Sequence[int]
+) -> Cover:
+    found = Cover()
+    edges = [*(max(start, span[0]) for start in bucket_starts_ms), span[1]]
+    for begin, end in pairwise(edges):
+        part = cover((begin, end), subject, usable, _GRAINS)
+        found.pieces.extend(part.pieces)
+        found.rest.extend(part.rest)
+    return found
+
+
+def _reading(
+    scope: Scope, covers: Mapping[int, Cover], others: Sequence[tuple[int, Sequence[Span]]]
+) -> Reading:
+    rest = [(subject, found.rest) for subject, found in covers.items() if found.rest]
+    return Reading(_pieces(covers), _rows_of(scope, [*rest, *others]))
+
+
+def _rows_of(scope: Scope, spans: Sequence[tuple[int, Sequence[Span]]]) -> list[Part]:
+    """Parts for subjects and their spans; links that share theirs share a part."""
+    if scope.links is None:
+        return [Part(None, found) for _, found in spans]
+    alike: dict[tuple[Span, ...], list[int]] = {}
+    for link, found in spans:
+        alike.setdefault(tuple(found), []).append(link)
+    return [Part(tuple(links), found) for found, links in alike.items()]
+
+
+def _share_of_rest(covers: Mapping[int, Cover], known: _Known, large: Sequence[int]) -> float:
+    """Which share of the clicks the windows leave to the rows, by the quarters that these lie in."""
+    covered = sum(known.clicks[piece.subject, piece.grain_s, piece.start_s] for piece in _pieces(covers))
+    quarter_ms = QUARTER_S * 1000
+    left = sum(
+        known.clicks.get((subject, QUARTER_S, quarter * QUARTER_S), 0)
+        for subject, found in covers.items()
+        for begin, end in found.rest
+        for quarter in range(begin // quarter_ms, (end - 1) // quarter_ms + 1)
+    )
+    left += sum(count for subject, count in known.stored.items() if subject not in large)
+    return left / max(1, covered + left)
+
+
+def _pieces(covers: Mapping[int, Cover]) -> list[Piece]:
+    return [piece for found in covers.values() for piece in found.pieces]

@@ -1,0 +1,1 @@
+"""How long reports take over many clicks, beside the same over few."""

@@ -17,8 +17,8 @@ from ingest.contract import Warehouse
 
 # So many rows are counted in about 20 ms.
 EXACT_UP_TO_CLICKS: Final = 20_000
-# Of more clicks than this share outside of the windows, uniques would be guesses.
-MAX_REST: Final = 0.1
+# With more than this share of the clicks outside of the windows, these save nothing.
+MAX_REST: Final = 0.5
 
 _GRAINS: Final = (DAY_S, HOUR_S, QUARTER_S)
 _DAY_MS: Final = DAY_S * 1000

@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     geoip_path: str | None = None
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     retention_days: int = Field(default=400, ge=1, le=36_500)
+    dead_letter_percent: float = Field(default=1.0, ge=0, le=100)
     outbound_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     sms_gateway_url: str | None = None

@@ -13,11 +13,12 @@ import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from typing import Final, NoReturn, TypeVar
 
 from prometheus_client import CollectorRegistry
 
-from edge.contract import Ops, Settings
+from edge.contract import PREFIX, Ops, Settings
 from ingest.batches import Batch, DeadLetter, Entry, cut, decode_records
 from ingest.dead_letter_budget import DeadLetterBudget
 from ingest.dead_letters import DeadLetters
@@ -25,11 +26,12 @@ from ingest.deduplication import verify_deduplication
 from ingest.enrich.rules import LAST_RULE
 from ingest.enrich.steps import Column, Enrichment, open_enrichment
 from ingest.enrich.user_agent import OTHER
+from ingest.kafka.address import parse_address
 from ingest.kafka.errors import BusUnavailableError
 from ingest.metrics import IngestMetrics
 from ingest.repeats import find_repeats, leave_out, unknown_sources
 from ingest.sources import open_source
-from ingest.sources.source import Fetched, PartitionLostError, Source
+from ingest.sources.source import Fetched, PartitionLostError, Range, Source
 from ingest.warehouse import Warehouse, WarehouseUnavailableError
 
 MAX_ROWS: Final = 20_000
@@ -43,6 +45,7 @@ LONGEST_PAUSE_S: Final = 10.0
 
 _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
+SendDeadLetters = Callable[[Range, Sequence[DeadLetter]], Awaitable[None]]
 
 
 async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> None:
@@ -57,21 +60,29 @@ async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> 
     source = open_source(settings.events_url, settings.spool_dir)
     gc.set_threshold(GC_THRESHOLD, 10, 10)
     gc.freeze()  # modules and parsers stay for ever; a collection that need not walk them saves a sixth a row
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(source.close)
+        send_dead_letters = None
+        if settings.events_url is not None:
+            from ingest.kafka.dead_letter_topic import DeadLetterTopic
+
+            topic = DeadLetterTopic(parse_address(settings.events_url))
+            stack.push_async_callback(topic.close)
+            send_dead_letters = topic.send
         registry = CollectorRegistry()
         metrics = IngestMetrics(
             registry, lag=source.lag, lag_unit=source.unit, cache_uses=enrichment.cache_uses
         )
-        runner = Runner(source, warehouse, enrichment, DeadLetters(warehouse), metrics)
+        runner = Runner(
+            *(source, warehouse, enrichment, DeadLetters(warehouse), metrics),
+            budget=DeadLetterBudget(max_percent=settings.dead_letter_percent),
+            send_dead_letters=send_dead_letters,
+        )
         ops = Ops("ingest", registry)
         ops.ready_when("clicks", lambda: runner.trouble)
         await ops.start(settings.api_host, settings.metrics_port + 1)
-        try:
-            await runner.serve(stop)
-        finally:
-            await ops.close()
-    finally:
-        await source.close()
+        stack.push_async_callback(ops.close)
+        await runner.serve(stop)
 
 
 class _StoppedError(Exception):
@@ -95,6 +106,7 @@ class Runner:
         *,
         max_rows: int = MAX_ROWS,
         budget: DeadLetterBudget | None = None,
+        send_dead_letters: SendDeadLetters | None = None,
     ) -> None:
         self.trouble: str | None = "the warehouse has not answered yet"
         self._source = source
@@ -104,6 +116,7 @@ class Runner:
         self._metrics = metrics
         self._max_rows = max_rows
         self._budget = budget or DeadLetterBudget()
+        self._send_dead_letters = send_dead_letters
         self._turns = asyncio.Semaphore(PARTS_AT_A_TIME)
         self._one_thread = threading.Lock()  # enrichment and histograms are for one at a time
 
@@ -191,7 +204,11 @@ class Runner:
 
     async def _stand_still(self, reason: str, stop: asyncio.Event) -> NoReturn:
         self.trouble = reason
-        _log.error("%s: ingest stands still; mend the sender, or allow more by a higher budget", reason)
+        _log.error(
+            "%s: ingest stands still. Mend the sender; or set %sDEAD_LETTER_PERCENT (100 takes all)",
+            reason,
+            PREFIX,
+        )
         await stop.wait()
         raise _StoppedError
 
@@ -204,6 +221,9 @@ class Runner:
             await self._persist(
                 "dead letters", lambda: asyncio.to_thread(self._keep_dead_letters, batch), stop
             )
+            if self._send_dead_letters is not None:
+                send = self._send_dead_letters
+                await self._persist("dead letters", lambda: send(batch.range, batch.dead_letters), stop)
         if damaged:
             await self._persist(
                 "warehouse",

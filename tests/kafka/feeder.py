@@ -5,10 +5,11 @@ import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from ingest.kafka.address import CLICKS_TOPIC, parse_address
 from ingest.kafka.topics import ensure_topics
+from ingest.sources.kafka import GROUP
 
 DEADLINE_S = 60
 Answer = TypeVar("Answer")
@@ -29,6 +30,10 @@ class KafkaFeeder:
         """Send values by partition; they are there when this returns."""
         self._run(self._send(values))
 
+    def forget_offsets(self) -> None:
+        """Set the group's offsets back to the start and forget what stands beside them, as an admin may."""
+        self._run(self._forget_offsets())
+
     def close(self) -> None:
         self._run(self._producer.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -43,6 +48,16 @@ class KafkaFeeder:
         producer = AIOKafkaProducer(**self._address.client_options(), enable_idempotence=True)
         await producer.start()
         return producer
+
+    async def _forget_offsets(self) -> None:
+        group = self._address.prefix + GROUP
+        consumer = AIOKafkaConsumer(
+            **self._address.client_options(), group_id=group, enable_auto_commit=False
+        )
+        await consumer.start()
+        consumer.assign([TopicPartition(self.topic, 0)])
+        await consumer.commit({TopicPartition(self.topic, 0): 0})
+        await consumer.stop()
 
     async def _send(self, values: Mapping[int, Sequence[bytes]]) -> None:
         sent = [

@@ -116,6 +116,23 @@ PEOPLE: Final = (
     AgentRule("phone: Cubot", "human", r"Mozilla/.*Android.*(?i:cubot)[ _]"),
     # A model's name stands between the version and the build: `Android 6.0; POWER BOT Build/MRA58K`.
     AgentRule("phone: named bot", "human", r"Android [\d.]+; [^;()]*(?i:bot)[^;()]* Build/"),
+    # Nothing but Android's own browser or Chrome, on a model of any name: `Spider 8`, `Capture+`.
+    AgentRule(
+        "Android browser",
+        "human",
+        r"^(?i:Mozilla/5\.0 \(Linux;( U;)? Andr[o0]id [\d.]+; ?([a-z]{2}[-_][a-z]{2}; )?[^()/;:@]*"
+        r"( Build/[\w.-]+)?\) AppleWebKit/[\d.]+ \(KHTML, like Gecko\)( (Version|Chrome|Safari|OPR|"
+        r"UCBrowser|SamsungBrowser|Mobile)(/[\d.]+)?)+)$",
+    ),
+    # Their strings share words with PhantomJS and with robots that call themselves compatible.
+    AgentRule(
+        "television", "human", r"HbbTV/\d|NetCast|LG Browser/|BrightSign/|CE-HTML|KreaTV/|Viera/|Web0S; Linux"
+    ),
+    AgentRule(
+        "browser: of old",
+        "human",
+        r"^(NCSA|VMS)_Mosaic|^(AmigaVoyager|IBrowse|Xiino|Surf|Uzbl)[/ ]|QtWeb Internet|Camino/",
+    ),
     # A component that programs show pages with; people's Internet Explorer names it ever after.
     AgentRule("browser: EmbeddedWB", "human", r"MSIE .*(bsalsa\.com|EmbeddedWB)"),
 )
@@ -167,7 +184,8 @@ ROBOTS: Final = (
         r"bot)|search ?engine|site ?search|\btracer\b|\bprobe\b|\bproxy(ing)? service|(web|http|url|link|"
         r"page|site|image|content|media|data|domain|site)[ -]?(agent|client|reader|sniffer|explorer|loader|"
         r"getter|tester|test|tool|tools|service|watcher|walker|reaper|viewer|proxy|optimizer|mon)\b|"
-        r"agent(/\d|\)?$)|scan(/\d|$)|\bsiege\b|pingdom|iplabel|\bzoom\.mac",
+        r"agent(/\d|\)?$)|scan(/\d|$)|\bsiege\b|pingdom|iplabel|\bzoom\.mac|transcoder|diagnostics|"
+        r"measurement|prospect|adsense|\(via |geckoversion|\bTime/\d{13}|(?-i:Bot[A-Z]+/\d)",
     ),
     AgentRule(
         "tool that drives a browser",
@@ -216,12 +234,16 @@ ROBOTS: Final = (
         "browser of the word compatible",
         "human",
         r"(?i)compatible[;,]\+? ?(U; ?)?(Konqueror|MSPIE|Intel Mac|iCab|Opera|OmniWeb|ABrowse|AvantGo|"
-        r"NetPositive|Powermarks|ANTFresco|NCBrowser|Netbox|WebTV|AOL)|compatible[;,][^)]*(MSIE[ +]\d|"
-        r"Windows[ +](NT|9|CE))",
+        r"NetPositive|Webpositive|Powermarks|ANTFresco|NCBrowser|Netbox|WebTV|AOL|IBrowse|Polaris|OffByOne)|"
+        r"compatible[;,] *Intel Mac|compatible[;,][^)]*(MSIE[ +]\d|Windows[ +](NT|9|CE))|"
+        r"compatible[;,].*NetFront/",
     ),
     AgentRule("compatible, but with no browser", "automated", r"(?i)compatible[;,)]"),
     AgentRule(
-        "Mozilla alone", "automated", r"^Mozilla(/[\d.]+)?\)?$|^Mozilla/[\d.]+ [A-Za-z0-9._-]+(/[\d.]+)?$"
+        "Mozilla alone",
+        "automated",
+        r"^Mozilla(/[\d.]+)?\)?$|^Mozilla/[\d.]+ [A-Za-z0-9._-]+(/[\d.]+)?$|"
+        r"^Mozilla/5\.0 \([A-Za-z ]+(/[\d.]+|[^();]*)\)$",
     ),
 )
 
@@ -229,7 +251,7 @@ ROBOTS: Final = (
 BROWSERS: Final = (
     AgentRule("Android web view", "human", r"^Mozilla/5\.0 \(.*; wv\)"),
     # Anywhere: some people's extensions and proxies put quotes or a header's name before it.
-    AgentRule("browser", "human", r"(Mozilla|Opera)['\"]? ?[/\\] ?\d.*[(;]|AppleWebKit/\d.* Safari/\d"),
+    AgentRule("browser", "human", r"(?i:Mozilla|Opera)['\"]? ?[/\\ ] ?\d.*[(;]|AppleWebKit/\d.* Safari/\d"),
     AgentRule("UC Browser", "human", r"^(UCWEB|JUC|IUC)|UCBrowser/|UC Browser"),
     AgentRule(
         "phone's browser",
@@ -249,7 +271,7 @@ BROWSERS: Final = (
     AgentRule(
         "text browser",
         "human",
-        r"^(Lynx|Links|ELinks|w3m|Dillo|NetSurf|Konqueror|amaya|iCab|OmniWeb|NCSA.Mosaic)\b",
+        r"^(Lynx|Links|E[Ll]inks|w3m|Dillo|NetSurf|Konqueror|amaya|iCab|OmniWeb|NCSA.Mosaic|Midori|Iron)\b",
     ),
 )
 

@@ -29,7 +29,13 @@ HUMANS = {
     IPHONE: "browser",
     _MAC_SAFARI: "browser",
     "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 "
-    "Mobile Safari/537.36": "browser",
+    "Mobile Safari/537.36": "Android browser",
+    "Mozilla/5.0 (Linux; Android 13; Spider 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 "
+    "Safari/537.36": "Android browser",
+    "Mozilla/5.0 (Unknown; Linux armv7l) AppleWebKit/537.1+ (KHTML, like Gecko) Safari/537.1+ "
+    "HbbTV/1.1.1 ( ;LGE ;NetCast 4.0 ;03.10.81)": "television",
+    "mozilla/5.0 (linux; android 9; bq-5530l) applewebkit/537.36 (khtml, like gecko) chrome/74.0 "
+    "mobile safari/537.36": "Android browser",
     "Opera/9.80 (J2ME/MIDP; Opera Mini/9.80 (S60; SymbOS; Opera Mobi/23.348) Presto/2.5.25 "
     "Version/10.54": "browser",
     "Mozilla/5.0 (Linux; Android 13; CUBOT P60) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 "
@@ -90,6 +96,11 @@ MACHINES = {
     "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)": "list: Googlebot/",
     "Mozilla/5.0 (compatible; Qwzx/1.0; +https://qwzx.example.com/about)": "gives an address",
     "Mozilla/5.0 (compatible; Qwzxbot/1.0)": "says that it is a robot",
+    "Mozilla/5.0 (Linux; Android 13; Qwzxbot/1.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0 "
+    "Safari/537.36": "says that it is a robot",
+    "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/55.0 Safari/537.36 "
+    "QwzxDiagnostics/1.0": "names what robots do",
+    "Mozilla/5.0 (Qwzx/1.0)": "Mozilla alone",
     "Qwzx/1.0": "unlike any browser",
 }
 
@@ -132,6 +143,22 @@ def test_a_prefetch_is_a_preview_whoever_asks(signals: Mapping[str, str], user_a
 def test_headers_of_a_navigation_are_nothing_against_it() -> None:
     signals = {"sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-ch-ua-platform": '"Android"'}
     assert judge("GET", IPHONE, signals).verdict == "human"
+
+
+def test_a_hosting_network_counts_only_beside_another_sign() -> None:
+    rented = {"language": "", "network_kind": "hosting"}
+    assert judge("GET", IPHONE, {}, **rented) == ("automated", "hosting network, no language")
+    assert judge("GET", IPHONE, {}, language="en", network_kind="hosting").verdict == "human"  # a VPN
+    for kind in ("mobile", "relay", "other", "Unknown", "Private"):
+        assert judge("GET", IPHONE, {}, language="", network_kind=kind).verdict == "human"
+    robot = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+    assert judge("GET", robot, {}, **rented).rule == "list: Googlebot/"
+    assert judge("GET", "WhatsApp/2.23.20.0 A", {}, **rented).verdict == "preview"
+
+
+def test_what_an_app_reports_is_its_person_s() -> None:
+    for user_agent in ("", "Shop/1 CFNetwork/1474 Darwin/23.0.0"):
+        assert judge("GET", user_agent, {}, channel="app") == ("human", "reported by an app")
 
 
 def test_every_user_agent_of_the_list_is_caught_but_for_in_app_browsers() -> None:

@@ -1,0 +1,1 @@
+"""What the bus costs: `python -m loadtests.bus`."""

@@ -10,11 +10,31 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class StoredPair:
-    """What is stored of a pair, and as what else it may have been stored before."""
+class StoredPairs:
+    """What is stored of pairs, in order; and of each that has any, as what else it may have been stored before.
 
-    current: Pair
-    earlier: tuple[Pair, ...] = ()
+    Most tenants store recipients as they are: then `current` is what was given, at no cost a recipient.
+    """
+
+    current: Sequence[Pair]
+    earlier: Mapping[Pair, tuple[Pair, ...]]
+
+    def all_forms(self) -> list[Pair]:
+        """Each form once."""
+        if not self.earlier:
+            return list(dict.fromkeys(self.current))
+        return list(
+            dict.fromkeys(form for pair in self.current for form in (pair, *self.earlier.get(pair, ())))
+        )
+
+    def by_current(self, found: Mapping[Pair, str]) -> dict[Pair, str]:
+        """The codes that were found under any form, by the current one."""
+        codes = dict(found)
+        for pair, forms in self.earlier.items():
+            code = next((found[form] for form in (pair, *forms) if form in found), None)
+            if code is not None:
+                codes[pair] = code
+        return codes
 
 
 class RecipientForms:
@@ -24,24 +44,16 @@ class RecipientForms:
         self._warehouse = warehouse
         self._keys = keys
 
-    def of(self, tenant: str, pairs: Sequence[Pair]) -> list[StoredPair]:
-        """One for each pair, in order. Raises `RecipientKeysError`, and what the warehouse raises."""
+    def of(self, tenant: str, pairs: Sequence[Pair]) -> StoredPairs:
+        """Raises `RecipientKeysError`, and what the warehouse raises."""
         document = read_tenants(self._warehouse).get(tenant, TenantDocument(tenant))
         if document.recipient_privacy == "clear":
-            return [StoredPair(pair) for pair in pairs]
-        stored = []
+            return StoredPairs(pairs, {})
+        stored: list[Pair] = []
+        earlier: dict[Pair, tuple[Pair, ...]] = {}
         for recipient, reference in pairs:
-            current = self._keys.stored_form(document, recipient)
-            earlier = [form for form in self._keys.forms(tenant, recipient) if form != current]
-            stored.append(StoredPair((current, reference), tuple((form, reference) for form in earlier)))
-        return stored
-
-
-def codes_by_current(found: Mapping[Pair, str], wanted: Sequence[StoredPair]) -> dict[Pair, str]:
-    """The codes that were found under any form, by the current one."""
-    codes = {}
-    for pair in wanted:
-        code = next((found[form] for form in (pair.current, *pair.earlier) if form in found), None)
-        if code is not None:
-            codes[pair.current] = code
-    return codes
+            current = (self._keys.stored_form(document, recipient), reference)
+            others = tuple((form, reference) for form in self._keys.forms(tenant, recipient))
+            stored.append(current)
+            earlier[current] = tuple(other for other in others if other != current)
+        return StoredPairs(stored, earlier)

@@ -10,7 +10,7 @@ from api.events import Clock, new_event_id
 from api.links import Links
 from api.models import NewRecipient
 from api.problems import unavailable
-from api.recipient_forms import Pair, RecipientForms, codes_by_current
+from api.recipient_forms import Pair, RecipientForms
 from edge.contract import LinkStoreUnavailableError, generate_many
 from ingest.contract import (
     MAX_EVENT_BYTES,
@@ -74,12 +74,11 @@ class Recipients:
         number = (await self._links.read(tenant, link_id)).number
         await self._outbox.settle()
         forms = await asyncio.to_thread(self._forms.of, tenant, pairs)
-        look_up = _LookUp(dict.fromkeys(form.current for form in forms))
-        asked = list(dict.fromkeys(each for form in forms for each in (form.current, *form.earlier)))
+        look_up = _LookUp(dict.fromkeys(forms.current))
         self._look_ups[link_id].add(look_up)
         try:
-            found = await asyncio.to_thread(self._catalogue.codes_for, tenant, number, asked)
-            stored = codes_by_current(found, forms)
+            found = await asyncio.to_thread(self._catalogue.codes_for, tenant, number, forms.all_forms())
+            stored = forms.by_current(found)
             async with self._links.hold(link_id):
                 link = await self._links.read(tenant, link_id)
                 missing = [
@@ -92,7 +91,7 @@ class Recipients:
             self._look_ups[link_id].discard(look_up)
             if not self._look_ups[link_id]:
                 del self._look_ups[link_id]
-        return link, [codes[form.current] for form in forms]
+        return link, [codes[pair] for pair in forms.current]
 
     async def mint_across(self, links: Sequence[LinkDocument], pairs: Sequence[Pair]) -> list[str]:
         """A code for each pair of the link at its place: for pairs that are new, so that nobody need look.
@@ -101,8 +100,10 @@ class Recipients:
         """
         codes: list[str] = []
         await self._outbox.settle()
-        forms = await asyncio.to_thread(self._forms.of, links[0].tenant, pairs) if pairs else []
-        for chunk in _chunks([form.current for form in forms]):
+        if not pairs:
+            return codes
+        forms = await asyncio.to_thread(self._forms.of, links[0].tenant, pairs)
+        for chunk in _chunks(forms.current):
             codes += await self._publish_across(links[len(codes) : len(codes) + len(chunk)], chunk)
         return codes
 

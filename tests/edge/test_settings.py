@@ -42,6 +42,7 @@ GOOD = [
     ("EVENTS_URL", "kafka://us:pw@a.example.com:9093?tls=true", "kafka://us:pw@a.example.com:9093?tls=true"),
     ("DEAD_LETTER_PERCENT", "2.5", 2.5),
     ("CLICKHOUSE_URL", "https://warehouse.example.com:8443", "https://warehouse.example.com:8443"),
+    ("SMS_GATEWAY_URL", "smpp://id:pw@smsc.example.com:2775", "smpp://id:pw@smsc.example.com:2775"),
     ("DATA_DIR", "/srv/links", Path("/srv/links")),
     ("DATA_DIR", "~/links", Path.home() / "links"),
     ("EDGE_HOST", "::", "::"),
@@ -70,6 +71,7 @@ GOOD = [
     ("RETENTION_DAYS", "30", 30),
 ]
 BAD = [
+    ("SMS_GATEWAY_URL", "ftp://gateway.example.com", "starts with one of http://, https://, smpp://"),
     ("REDIS_URL", "http://127.0.0.1", "starts with one of redis://, rediss://, redis+cluster://, unix://"),
     ("REDIS_URL", "redis://", "is redis://host:port"),
     ("REDIS_URL", "redis://host:port", "is redis://host:port"),

@@ -11,7 +11,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class StoredPairs:
-    """What is stored of pairs, in order; and of each that has any, as what else it may have been stored before.
+    """What is stored of pairs, in order, and as what else each may have been stored before.
 
     Most tenants store recipients as they are: then `current` is what was given, at no cost a recipient.
     """

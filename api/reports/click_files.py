@@ -1,0 +1,142 @@
+"""Clicks as CSV, NDJSON and Parquet, written piece by piece."""
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, Protocol
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from api.reports.click_rows import AT, FIELDS
+from ingest.contract import Row
+
+FileFormat = Literal["csv", "ndjson", "parquet"]
+MEDIA_TYPES: Final[dict[FileFormat, str]] = {
+    "csv": "text/csv; charset=utf-8",
+    "ndjson": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+}
+
+ROWS_A_GROUP: Final = 50_000
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+COLUMNS: Final = tuple("clicked_at" if name == "clicked_at_ms" else name for name in FIELDS)
+# A cell that begins so is a formula to a spreadsheet, and user agents are written by strangers.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+class FileWriter(Protocol):
+    """Makes a file of rows of `FIELDS`. Holds a row group at the most."""
+
+    def write(self, rows: Sequence[Row]) -> bytes: ...
+
+    def end(self) -> bytes:
+        """The last of the file."""
+        ...
+
+
+def file_writer(kind: FileFormat) -> FileWriter:
+    writers: dict[str, type[Any]] = {"csv": _Csv, "ndjson": _Ndjson, "parquet": _Parquet}
+    writer: FileWriter = writers[kind]()
+    return writer
+
+
+def rfc_3339(unix_ms: int) -> str:
+    instant = _EPOCH + timedelta(milliseconds=unix_ms)
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class _Csv:
+    """RFC 4180 in UTF-8 with a byte order mark, by which Excel knows it; cells are never formulas."""
+
+    def __init__(self) -> None:
+        self._head = "\ufeff" + ",".join(COLUMNS) + "\r\n"
+
+    def write(self, rows: Sequence[Row]) -> bytes:
+        text = io.StringIO()
+        text.write(self._head)
+        self._head = ""
+        csv.writer(text).writerows(map(_cells, rows))
+        return text.getvalue().encode()
+
+    def end(self) -> bytes:
+        return self.write(())
+
+
+def _cells(row: Row) -> list[str]:
+    cells = [f"'{cell}" if cell[:1] in _FORMULA and cell else cell for cell in map(str, row)]
+    cells[AT] = rfc_3339(row[AT])
+    return cells
+
+
+class _Ndjson:
+    def write(self, rows: Sequence[Row]) -> bytes:
+        return b"".join(orjson.dumps(document_of(row), option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+
+    def end(self) -> bytes:
+        return b""
+
+
+def document_of(row: Row) -> dict[str, Any]:
+    """A click as JSON shows it."""
+    document = dict(zip(COLUMNS, row, strict=True))
+    document["clicked_at"] = rfc_3339(row[AT])
+    return document
+
+
+class _Parquet:
+    """Row groups of `ROWS_A_GROUP`; texts that repeat are stored once a group."""
+
+    def __init__(self) -> None:
+        self._schema = pa.schema(
+            [(name, pa.timestamp("ms", "UTC") if name == "clicked_at" else pa.string()) for name in COLUMNS]
+        )
+        self._sink = io.BytesIO()
+        self._writer = pq.ParquetWriter(_Forward(self._sink), self._schema, compression="zstd")
+        self._rows: list[Row] = []
+
+    def write(self, rows: Sequence[Row]) -> bytes:
+        self._rows.extend(rows)
+        if len(self._rows) >= ROWS_A_GROUP:
+            self._write_group()
+        return self._take()
+
+    def end(self) -> bytes:
+        if self._rows:
+            self._write_group()
+        self._writer.close()
+        return self._take()
+
+    def _write_group(self) -> None:
+        columns = zip(*self._rows, strict=True)
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
+        self._writer.write_table(pa.table(arrays, schema=self._schema), row_group_size=len(self._rows))
+        self._rows = []
+
+    def _take(self) -> bytes:
+        written = self._sink.getvalue()
+        self._sink.seek(0)
+        self._sink.truncate()
+        return written
+
+
+class _Forward(io.RawIOBase):
+    """A file that only grows: it tells how long it is, while what is written is taken away."""
+
+    def __init__(self, sink: io.BytesIO) -> None:
+        self._sink = sink
+        self._length = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._length
+
+    def write(self, data: Any) -> int:
+        written = self._sink.write(data)
+        self._length += written
+        return written

@@ -1,0 +1,93 @@
+"""The clicks themselves: pages by cursor, and files that spreadsheets and programs read."""
+
+import csv
+import io
+import json
+
+import pyarrow.parquet as pq
+
+from api.auth import DEFAULT_TENANT
+from tests.api.conftest import RunningApi
+from tests.fixtures.clicks import insert_clicks
+
+AGENT = '=HYPERLINK("http://example.com","a, b")'
+NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
+RANGE = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}
+
+
+async def clicked(api: RunningApi, count: int) -> str:
+    """The path of a link's clicks: `count` of them, two a millisecond."""
+    link = await api.make()
+    document = api.catalogue.link(DEFAULT_TENANT, str(link["id"]))
+    assert document is not None
+    clicks = [
+        {
+            "tenant": DEFAULT_TENANT,
+            "link": document.number,
+            "ts": NOON_MS + seq // 2,
+            "seq": seq,
+            "verdict": "human" if seq % 3 else "preview",
+            "user_agent": AGENT,
+            "country": "GB",
+        }
+        for seq in range(count)
+    ]
+    insert_clicks(api.warehouse, clicks, f"clicks of {document.number}")
+    return f"/v1/links/{link['id']}/clicks"
+
+
+async def test_pages_follow_each_other_without_a_gap(api: RunningApi) -> None:
+    path = await clicked(api, 25)
+    seen: list[str] = []
+    cursor = None
+    while True:
+        parameters = {**RANGE, "limit": "7", **({"cursor": cursor} if cursor else {})}
+        page = (await api.client.get(path, params=parameters)).json()
+        seen += [click["id"] for click in page["data"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == [f"1-{seq}" for seq in range(25)]
+    human = (await api.client.get(path, params={**RANGE, "verdict": "human"})).json()["data"]
+    assert len(human) == 16
+    assert human[0]["clicked_at"] == "2026-01-01T12:00:00.000Z"
+    assert human[0]["link_id"] == path.split("/")[3]
+
+
+async def test_files_have_every_click_once(api: RunningApi) -> None:
+    path = await clicked(api, 1_000)
+    await clicked(api, 5)
+    read = {}
+    for kind in ("csv", "ndjson", "parquet"):
+        answer = await api.client.get(path, params={**RANGE, "format": kind})
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-disposition"] == f'attachment; filename="clicks.{kind}"'
+        read[kind] = answer.content
+    rows = list(csv.DictReader(io.StringIO(read["csv"].decode("utf-8-sig"))))
+    lines = [json.loads(line) for line in read["ndjson"].splitlines()]
+    table = pq.read_table(io.BytesIO(read["parquet"])).to_pylist()
+    wanted = {f"1-{seq}" for seq in range(1_000)}
+    for found in (rows, lines, table):
+        assert len(found) == 1_000
+        assert {click["id"] for click in found} == wanted
+    assert rows[0]["user_agent"] == f"'{AGENT}"
+    assert lines[0]["user_agent"] == AGENT
+    assert set(rows[0]) == set(lines[0]) == set(table[0])
+    whole = await api.client.get("/v1/clicks", params={**RANGE, "format": "ndjson"})
+    assert len(whole.content.splitlines()) == 1_005
+
+
+async def test_an_empty_file_has_its_head(api: RunningApi) -> None:
+    path = await clicked(api, 1)
+    empty = {"from": "2025-01-01T00:00:00Z", "to": "2025-01-02T00:00:00Z"}
+    text = (await api.client.get(path, params={**empty, "format": "csv"})).text
+    assert text.startswith("\ufeffid,clicked_at,link_id,")
+    parquet = (await api.client.get(path, params={**empty, "format": "parquet"})).content
+    assert pq.read_table(io.BytesIO(parquet)).num_rows == 0
+
+
+async def test_a_foreign_cursor_and_a_bad_range_are_refused(api: RunningApi) -> None:
+    path = await clicked(api, 1)
+    for query in ("cursor=nonsense", "from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "format=xlsx"):
+        answer = await api.client.get(f"{path}?{query}")
+        assert answer.status_code == 422, answer.text

@@ -4,7 +4,7 @@ TESTS ?= tests
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: openapi schema help run test check lint types imports format bench loadtest fuzz demo verdicts lock clean environment
+.PHONY: benchbus openapi schema help run test check lint types imports format bench loadtest fuzz demo verdicts lock clean environment
 
 help: ## List these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

@@ -50,12 +50,15 @@ Address = Annotated[
 
 
 class ClickToExplain(Body):
-    """A request for the link's own code, as it may come."""
+    """A request for one of the link's codes, as it may come."""
 
     user_agent: HeaderText = Field(
         description="Empty for a request without one", examples=["WhatsApp/2.24.20.89 A"]
     )
     ip: Address
+    code: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{4,12}$")] | None = Field(
+        None, description="A recipient's code; the link's own if left out"
+    )
     method: Literal["GET", "HEAD"] = "GET"
     headers: Headers = Field({}, description=f"Read are: {_READ}", examples=[{"sec-purpose": "prefetch"}])
     at: Annotated[Instant, AfterValidator(_check_time)] | None = Field(
@@ -68,6 +71,7 @@ class ClickToExplain(Body):
             ip=self.ip,
             headers={**self.headers, "user-agent": self.user_agent},
             at_ms=now_ms if self.at is None else ms_of(self.at),
+            code=self.code or "",
         )
 
 

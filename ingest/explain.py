@@ -26,12 +26,16 @@ _SEQ: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request for the link's own code. `headers` are by lower-case name, `at_ms` is Unix time in ms."""
+    """A request for a link. `headers` are by lower-case name, `at_ms` is Unix time in ms.
+
+    `code` is a recipient's personal one, "" for the link's own.
+    """
 
     method: Method
     ip: str
     headers: Mapping[str, str]
     at_ms: int
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +80,10 @@ class Explainer:
             "source": _SOURCE,
             "seq": _SEQ,
             "ts": request.at_ms,
-            "code": link.code,
+            "code": request.code or link.code,
             "link": link.number,
             "tenant": link.tenant,
-            "personal": False,
+            "personal": request.code not in {"", link.code},
             "method": request.method,
             "route": "default" if decision is None else decision.route,
             "outcome": "redirected" if decision is None else decision.outcome,

@@ -71,7 +71,7 @@ VERDICTS: list[tuple[dict[str, Any], str, str]] = [
     ({"method": "HEAD"}, "automated", "method is not GET"),
     ({"user_agent": ""}, "automated", "no user agent"),
     ({"user_agent": "curl/8.5.0"}, "automated", "HTTP library"),
-    ({"user_agent": ANDROID}, "human", "browser"),
+    ({"user_agent": ANDROID}, "human", "Android browser"),
 ]
 
 
@@ -168,3 +168,15 @@ async def test_another_tenant_s_link_is_not_there(api: RunningApi) -> None:
         headers={"Authorization": "Bearer another-tenants-key-01"},
     )
     assert answer.status_code == 404
+
+
+async def test_a_personal_code_is_its_recipient_s(api: RunningApi) -> None:
+    link = await api.make(code="Penhgy")
+    body = {"user_agent": "WhatsApp/2.24.20.89 A", "ip": "198.51.100.7"}
+    own = (await api.client.post(f"/v1/links/{link['id']}/explain", json=body)).json()
+    theirs = (
+        await api.client.post(f"/v1/links/{link['id']}/explain", json={**body, "code": "Abcd1234"})
+    ).json()
+    assert (own["event"]["code"], own["event"]["personal"]) == ("Penhgy", False)
+    assert (theirs["event"]["code"], theirs["event"]["personal"]) == ("Abcd1234", True)
+    assert own["verdict"] == theirs["verdict"] == "preview"

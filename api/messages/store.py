@@ -87,11 +87,11 @@ class MessageStore:
         tenant: str,
         *,
         limit: int,
-        before: str | None,
+        before: str,
         status: MessageStatus | None,
         now_ms: int,
     ) -> list[tuple[Message, Fate | None]]:
-        """The newest messages, or those older than the one with the id `before`."""
+        """The newest messages, or those older than the one with the id `before`, unless that is empty."""
         conditions = ["tenant = {tenant:String}", "(id < {before:String} OR {before:String} = '')"]
         fates = "SELECT id FROM message_statuses FINAL WHERE tenant = {tenant:String}"
         if status in {"sent", "failed"}:
@@ -105,7 +105,7 @@ class MessageStore:
             )
         messages = self._messages(
             " AND ".join(conditions),
-            {"tenant": tenant, "before": before or "", "status": status or "", "now_ms": now_ms},
+            {"tenant": tenant, "before": before, "status": status or "", "now_ms": now_ms},
             order=f"ORDER BY id DESC LIMIT {int(limit)}",
         )
         known = self._fates(tenant, [message.id for message in messages])

@@ -1,9 +1,6 @@
 """`/v1/sms/messages`: messages in the words of the vendor's API, accepted and read back."""
 
 import asyncio
-import base64
-import binascii
-import uuid
 from typing import Annotated, Any, Final, Literal
 
 import orjson
@@ -16,6 +13,7 @@ from api.bodies import JSON_TYPES, parse_json, read_body, require_media_type
 from api.errors import document_problems
 from api.fields import instant_of
 from api.messages.acceptance import Acceptance, Verdict
+from api.messages.cursors import cursor_after, read_cursor
 from api.messages.destinations import Destination, read_destinations
 from api.messages.message import MAX_DESTINATIONS
 from api.messages.models import AcceptedMessages, NewMessages, StoredMessage, StoredMessagePage
@@ -35,7 +33,6 @@ from api.problems import (
 )
 from api.routes.links import BODY_PROBLEMS, Cursor
 from api.services import ServicesOf
-from ingest.contract import CursorError
 
 MAX_PAGE: Final = 200
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024  # 1,000 destinations with substitutions of their own
@@ -95,13 +92,13 @@ async def list_messages(
     now_ms = services.clock()
     found = await asyncio.to_thread(
         lambda: services.messages.store.page(
-            tenant, limit=limit + 1, before=_read_cursor(cursor), status=status, now_ms=now_ms
+            tenant, limit=limit + 1, before=read_cursor(cursor), status=status, now_ms=now_ms
         )
     )
     page = found[:limit]
     return StoredMessagePage(
         data=[StoredMessage.of(message, fate, now_ms) for message, fate in page],
-        next_cursor=_cursor_after(page[-1][0].id) if len(found) > limit else None,
+        next_cursor=cursor_after(page[-1][0].id) if len(found) > limit else None,
     )
 
 
@@ -171,17 +168,3 @@ def _document_of(verdict: Verdict) -> dict[str, Any]:
 
 def _rfc_3339(unix_ms: int) -> str:
     return instant_of(unix_ms).isoformat().replace("+00:00", "Z")
-
-
-def _cursor_after(message_id: str) -> str:
-    return base64.urlsafe_b64encode(message_id.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str | None) -> str | None:
-    if cursor is None:
-        return None
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        return str(uuid.UUID(base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")))
-    except (ValueError, binascii.Error):
-        raise CursorError("the cursor is not one that a page of messages ended with") from None

@@ -1,7 +1,5 @@
 """`/v1/sms/templates`: texts with placeholders that messages name by their id."""
 
-import base64
-import binascii
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -13,13 +11,13 @@ from api.auth import Tenant
 from api.bodies import JsonRoute
 from api.errors import document_problems
 from api.fields import Name, instant_of
+from api.messages.cursors import cursor_after, read_cursor
 from api.messages.message import MAX_CONTENT_CHARS
 from api.messages.models import Text
 from api.messages.templates import TemplateDocument
 from api.problems import INVALID_PARAMETERS, NOT_FOUND, UNAUTHORIZED, UNAVAILABLE
 from api.routes.links import BODY_PROBLEMS, Cursor
 from api.services import ServicesOf
-from ingest.contract import CursorError
 
 MAX_PAGE: Final = 200
 
@@ -105,9 +103,9 @@ async def list_templates(
     cursor: Cursor = None,
 ) -> TemplatePage:
     """List templates, ordered by id."""
-    found = await services.messages.templates.page(tenant, limit + 1, _read_cursor(cursor))
+    found = await services.messages.templates.page(tenant, limit + 1, read_cursor(cursor))
     page = found[:limit]
-    next_cursor = _cursor_after(page[-1].id) if len(found) > limit else None
+    next_cursor = cursor_after(page[-1].id) if len(found) > limit else None
     return TemplatePage(data=[Template.of(template) for template in page], next_cursor=next_cursor)
 
 
@@ -132,18 +130,3 @@ async def change_template(
 async def delete_template(template_id: TemplateId, tenant: Tenant, services: ServicesOf) -> None:
     """Forget a template. Its id is never given again."""
     await services.messages.templates.delete(tenant, template_id)
-
-
-def _cursor_after(template_id: str) -> str:
-    return base64.urlsafe_b64encode(template_id.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str | None) -> str:
-    if cursor is None:
-        return ""
-    try:
-        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode(
-            "ascii"
-        )
-    except (ValueError, binascii.Error):
-        raise CursorError("the cursor is not one that a page of templates ended with") from None

@@ -50,7 +50,7 @@ async def test_what_was_queued_survives_kill_9(
                 before, received = len(answered), len(receiver.got)
                 sending = [asyncio.create_task(send(client, answered)) for _ in range(3)]
                 async with asyncio.timeout(WITHIN_S):
-                    while len(answered) < before + 200 or len(receiver.got) < received + 20:  # noqa: ASYNC110 - no event
+                    while len(answered) < before + 100 or len(receiver.got) < received + 10:  # noqa: ASYNC110 - no event
                         await asyncio.sleep(0.01)
                 process.send_signal(signal.SIGKILL)
                 await asyncio.gather(*sending)

@@ -15,7 +15,7 @@ from api.routes.links import BODY_PROBLEMS, with_counts
 from api.services import ServicesOf
 
 _EXAMPLE: Final = (
-    '{"op": "create", "destination_url": "https://www.example.com/spring", "code": "Spring26"}\n'
+    '{"op": "create", "destination_url": "https://www.example.com/spring", "code": "Bulk2026"}\n'
     '{"op": "upsert", "external_id": "crm-4711", "destination_url": "https://www.example.com/summer"}\n'
     '{"op": "update", "id": "lnk_8sTq0mVh2KxZ", "tags": ["sms"]}\n'
     '{"op": "delete", "id": "lnk_8sTq0mVh2KxZ"}\n'

@@ -6,7 +6,7 @@ thing. `python -m api.openapi` writes it to `docs/openapi.json`, which the tests
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from api.problems import (
     TOO_SLOW,
     UNAUTHORIZED,
     UNAVAILABLE,
+    ProblemType,
 )
 
 DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "openapi.json"
@@ -39,6 +40,9 @@ DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "openapi.json"
 _REF_TEMPLATE: Final = "#/components/schemas/{model}"
 # Their routes take more than one media type, and name these by `$ref` in `openapi_extra`.
 _BODIES_READ_BY_ROUTES: Final[tuple[type[BaseModel], ...]] = (NewRecipients, NewMessages)
+VENDOR_SHAPE: Final = "x-vendor-shape"
+"""Marks operations whose errors are in a vendor's shape."""
+
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _EVERY_CALL: Final = (
     UNAUTHORIZED, FORBIDDEN, ADDRESS_NOT_ALLOWED, TENANT_SUSPENDED, QUOTA_EXCEEDED, UNAVAILABLE, TOO_SLOW
@@ -105,14 +109,19 @@ def _complete(operation: dict[str, Any], method: str, schemas: dict[str, Any]) -
                 content["example"] = example_of(content["schema"], schemas)
     if method == "post":
         operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+    if VENDOR_SHAPE not in operation:  # else it documents its errors itself
+        _add_problems(responses, types)
+    for response in responses.values():
+        response.setdefault("headers", {}).update(_HEADERS)
+
+
+def _add_problems(responses: dict[str, Any], types: Sequence[ProblemType]) -> None:
     for status, response in document_problems(*types).items():
         known = responses.setdefault(str(status), response)
         if known is not response:
             known["description"] = "; ".join(
                 dict.fromkeys([*known["description"].split("; "), *response["description"].split("; ")])
             )
-    for response in responses.values():
-        response.setdefault("headers", {}).update(_HEADERS)
 
 
 def _link(document: dict[str, Any]) -> None:

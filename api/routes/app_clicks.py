@@ -31,6 +31,7 @@ _EXAMPLE: Final = {
     "ip-address": "192.0.2.1",
 }
 _BODY: Final = {
+    "x-vendor-shape": True,
     "requestBody": {
         "required": True,
         "content": {
@@ -44,7 +45,7 @@ _BODY: Final = {
                 "example": _EXAMPLE,
             }
         },
-    }
+    },
 }
 _COUNTED: Final = {
     "type": "object",

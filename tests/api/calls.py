@@ -13,7 +13,7 @@ import pytest
 
 from api.access.scopes import scopes_for
 from api.app import build_routes
-from api.openapi import openapi_document, operations
+from api.openapi import VENDOR_SHAPE, openapi_document, operations
 
 _numbers = itertools.count(1)
 
@@ -27,6 +27,7 @@ class Call:
     content_type: str | None
     example: Any
     query: dict[str, Any]
+    is_in_vendors_shape: bool = False
 
     @property
     def parameters(self) -> list[str]:
@@ -59,7 +60,9 @@ def all_calls() -> list[Call]:
         content = operation.get("requestBody", {}).get("content", {})
         content_type, media = next(iter(content.items()), (None, {}))
         query = {name: value for name, value in _query(operation) if value is not None}
-        calls.append(Call(method.upper(), path, content_type, media.get("example"), query))
+        calls.append(
+            Call(method.upper(), path, content_type, media.get("example"), query, VENDOR_SHAPE in operation)
+        )
     return calls
 
 
@@ -99,11 +102,15 @@ MAKERS: dict[str, Maker] = {
     "tenant_id": lambda client: _make(client, "/v1/tenants", {"id": f"tenant-{next(_numbers)}"}),
     "template_id": lambda client: _make(client, "/v1/sms/templates", {"content": "Hello"}),
     "message_id": _message,
-    "webhook_id": lambda client: _make(client, "/v1/webhooks", {"url": "https://hooks.example.com/", "events": ["link.created"]}),
+    "webhook_id": lambda client: _make(
+        client, "/v1/webhooks", {"url": "https://hooks.example.com/", "events": ["link.created"]}
+    ),
     "delivery_id": lambda _: _known("dlv_never_was"),  # deliveries come from clicks alone
     "campaign": lambda _: _known("spring-2026"),
     "recipient": lambda _: _known("+447700900123"),
-    "reclassification_id": lambda client: _make(client, "/v1/reclassifications", {"since": "2026-01-01T00:00:00Z"}),
+    "reclassification_id": lambda client: _make(
+        client, "/v1/reclassifications", {"since": "2026-01-01T00:00:00Z"}
+    ),
 }
 
 

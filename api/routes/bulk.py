@@ -20,6 +20,11 @@ _EXAMPLE: Final = (
     '{"op": "update", "id": "lnk_8sTq0mVh2KxZ", "tags": ["sms"]}\n'
     '{"op": "delete", "id": "lnk_8sTq0mVh2KxZ"}\n'
 )
+_UPSERT_EXAMPLE: Final = {
+    "external_id": "crm-4711",
+    "destination_url": "https://www.example.com/summer",
+    "tags": ["sms"],
+}
 _LINES: Final = {"schema": {"type": "string", "description": "A JSON object a line"}}
 
 router = APIRouter(tags=["Links"], responses=document_problems(UNAUTHORIZED, UNAVAILABLE))
@@ -32,6 +37,7 @@ _json = APIRouter(route_class=JsonRoute)
         201: {"description": "There was none; it was made", "model": Link},
         **document_problems(*BODY_PROBLEMS, CODE_TAKEN),
     },
+    openapi_extra={"requestBody": {"content": {"application/json": {"example": _UPSERT_EXAMPLE}}}},
 )
 async def upsert_link(
     wanted: Annotated[UpsertedLink, Body()], tenant: Tenant, services: ServicesOf, response: Response

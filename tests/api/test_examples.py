@@ -10,9 +10,11 @@ from tests.api.conftest import KEY, RunningApi
 async def test_each_call_works_as_its_example_says(api: RunningApi, subtests: pytest.Subtests) -> None:
     await api.make(code="Penhgy")  # the example of a reported click is one of this link
     async with httpx.AsyncClient(timeout=30) as client:
-        for call in sorted(all_calls(), key=lambda call: call.method != "PUT"):  # it would find others' ids
+        for call in all_calls():
             if "delivery_id" in call.parameters:
                 continue  # a delivery comes from a click; the tests of webhooks replay one
+            if call.path == "/v1/links:upsert":
+                call.example.update(external_id="crm-1", code="Upsert26")  # the other one's is taken by now
             with subtests.test(call=f"{call.method} {call.path}"):
                 values = await make_values(call, api.client)
                 answer = await client.send(call.request(api.url, values, {"Key": KEY}))

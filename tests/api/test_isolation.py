@@ -1,6 +1,7 @@
 """No tenant can see or guess at another's anything; no key does more than its scopes."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import get_args
 
 import httpx
@@ -16,13 +17,15 @@ SHARED_NAMES = {"recipient", "campaign"}
 SCOPES: tuple[GrantableScope, ...] = get_args(GrantableScope)
 
 
-async def _ask(api: RunningApi, request: httpx.Request) -> httpx.Response:
+@pytest.fixture
+async def stranger() -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a key of its own."""
     async with httpx.AsyncClient(timeout=30) as client:
-        return await client.send(request)
+        yield client
 
 
 async def test_anothers_things_are_as_those_that_never_were(
-    api: RunningApi, subtests: pytest.Subtests
+    api: RunningApi, stranger: httpx.AsyncClient, subtests: pytest.Subtests
 ) -> None:
     headers = {**FIXED, "Key": OTHER_KEY}
     walked = 0
@@ -34,8 +37,8 @@ async def test_anothers_things_are_as_those_that_never_were(
             nothing = {
                 name: value[:-1] + ("x" if value[-1] != "x" else "y") for name, value in values.items()
             }
-            seen = await _ask(api, call.request(api.url, values, headers))
-            never = await _ask(api, call.request(api.url, nothing, headers))
+            seen = await stranger.send(call.request(api.url, values, headers))
+            never = await stranger.send(call.request(api.url, nothing, headers))
             assert seen.status_code == never.status_code == 404, (seen.text, never.text)
             text = seen.text
             for name, value in values.items():
@@ -64,7 +67,9 @@ async def test_lists_and_reports_tell_nothing_of_another(api: RunningApi, subtes
                 assert not [secret for secret in secrets if secret in answer.text]
 
 
-async def test_a_key_does_what_its_scope_says_and_no_more(api: RunningApi, subtests: pytest.Subtests) -> None:
+async def test_a_key_does_what_its_scope_says_and_no_more(
+    api: RunningApi, stranger: httpx.AsyncClient, subtests: pytest.Subtests
+) -> None:
     keys = {scope: f"scoped-key-{scope}-0123456789" for scope in SCOPES}
     for scope, key in keys.items():
         put_key(api.warehouse, key, tenant="other", scopes=(scope,))
@@ -76,7 +81,7 @@ async def test_a_key_does_what_its_scope_says_and_no_more(api: RunningApi, subte
                 continue
             with subtests.test(call=f"{call.method} {call.path}", scope=scope):
                 values = dict.fromkeys(call.parameters, "never-was")
-                answer = await _ask(api, call.request(api.url, values, {"Key": key}))
+                answer = await stranger.send(call.request(api.url, values, {"Key": key}))
                 if call.is_in_vendors_shape:
                     assert (answer.status_code, answer.json()["code"]) == (401, 430)
                 else:
@@ -101,12 +106,14 @@ def test_the_table_of_scopes_keeps_its_promises() -> None:
             assert needed == {"system"}, where
 
 
-async def test_nothing_opens_without_a_key_whatever_is_asked(api: RunningApi) -> None:
+async def test_nothing_opens_without_a_key_whatever_is_asked(
+    api: RunningApi, stranger: httpx.AsyncClient
+) -> None:
     bad = [{}, {"Key": "wrong"}, {"Authorization": "Bearer a.b.c"}, {"Authorization": f"Basic {KEY}"}]
     for call in all_calls():
         values = dict.fromkeys(call.parameters, "never-was")
         answers = await asyncio.gather(
-            *(_ask(api, call.request(api.url, values, headers)) for headers in bad)
+            *(stranger.send(call.request(api.url, values, headers)) for headers in bad)
         )
         assert [answer.status_code for answer in answers] == [401] * len(bad), (call.method, call.path)
 

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from api.audit.changes import note_change
+from api.conventions.etags import require_match
 from api.domains import Domains
 from api.events import Clock, new_event_id
 from api.fields import ms_of
@@ -138,16 +140,20 @@ class Links:
                 except CodeTakenError:
                     pass
                 else:
+                    note_change("link", link.id, after=link)
                     return link
             if new.code is not None:
                 raise _code_taken(new.code)
         raise unavailable("No free code was found.")
 
-    async def change(self, tenant: str, link_id: str, patch: LinkPatch | NewLink) -> LinkDocument:
-        """Raises a 404 where there is no such link, a 422 where the fields don't fit."""
+    async def change(
+        self, tenant: str, link_id: str, patch: LinkPatch | NewLink, *, if_match: str | None = None
+    ) -> LinkDocument:
+        """Raises a 404 where there is no such link, a 412 where `if_match` names another version, a 422."""
         await self.check(patch)
         async with self.hold(link_id):
             link = await self.read(tenant, link_id)
+            require_match(if_match, link.version)
             changed = dataclasses.replace(
                 link,
                 **_changes(patch),
@@ -155,15 +161,18 @@ class Links:
                 version=link.version + 1,
             )
             await self._outbox.publish(LinkSaved(new_event_id(), changed.updated_at_ms, tenant, changed))
+            note_change("link", link_id, before=link, after=changed)
             return changed
 
-    async def delete(self, tenant: str, link_id: str) -> None:
-        """Stop the redirect at once; the analytics are erased behind it. Raises a 404."""
+    async def delete(self, tenant: str, link_id: str, *, if_match: str | None = None) -> None:
+        """Stop the redirect at once; the analytics are erased behind it. Raises a 404, a 412."""
         async with self.hold(link_id):
             link = await self.read(tenant, link_id)
+            require_match(if_match, link.version)
             await self._outbox.publish(
                 LinkDeleted(new_event_id(), self._clock(), tenant, link.number, link.id)
             )
+            note_change("link", link_id, before=link)
 
     async def check(self, fields: NewLink | LinkPatch, *, may_have_expired: bool = False) -> None:
         """What the models can't know: the time, and our own domains. Raises a 422."""

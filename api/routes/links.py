@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from api.auth import Tenant
 from api.bodies import JsonRoute
+from api.conventions.etags import IfMatch, etag_of
 from api.errors import document_problems
 from api.fields import instant_of
 from api.models import Link, LinkPage, LinkPatch, NewLink
@@ -17,6 +18,7 @@ from api.problems import (
     INVALID_PARAMETERS,
     MALFORMED_BODY,
     NOT_FOUND,
+    PRECONDITION_FAILED,
     UNAUTHORIZED,
     UNAVAILABLE,
     UNSUPPORTED_MEDIA_TYPE,
@@ -81,23 +83,39 @@ async def list_links(
 
 
 @router.get("/{link_id}", responses=document_problems(NOT_FOUND))
-async def read_link(link_id: LinkId, tenant: Tenant, services: ServicesOf) -> Link:
-    """One link with its 30-day counts."""
+async def read_link(link_id: LinkId, tenant: Tenant, services: ServicesOf, response: Response) -> Link:
+    """One link with its 30-day counts. `ETag` names the version of its fields, not of its counts."""
     link = await services.links.read(tenant, link_id)
+    response.headers["ETag"] = etag_of(link.version)
     return (await with_counts(services, tenant, [link]))[0]
 
 
-@router.patch("/{link_id}", responses=document_problems(*BODY_PROBLEMS, NOT_FOUND))
-async def change_link(patch: LinkPatch, link_id: LinkId, tenant: Tenant, services: ServicesOf) -> Link:
+@router.patch("/{link_id}", responses=document_problems(*BODY_PROBLEMS, NOT_FOUND, PRECONDITION_FAILED))
+async def change_link(
+    patch: LinkPatch,
+    link_id: LinkId,
+    tenant: Tenant,
+    services: ServicesOf,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Link:
     """Change all but code, domain and suffix, by JSON Merge Patch. The redirect follows within a second."""
-    link = await services.links.change(tenant, link_id, patch)
+    link = await services.links.change(tenant, link_id, patch, if_match=if_match)
+    response.headers["ETag"] = etag_of(link.version)
     return (await with_counts(services, tenant, [link]))[0]
 
 
-@router.delete("/{link_id}", status_code=204, response_class=Response, responses=document_problems(NOT_FOUND))
-async def delete_link(link_id: LinkId, tenant: Tenant, services: ServicesOf) -> None:
+@router.delete(
+    "/{link_id}",
+    status_code=204,
+    response_class=Response,
+    responses=document_problems(NOT_FOUND, INVALID_PARAMETERS, PRECONDITION_FAILED),
+)
+async def delete_link(
+    link_id: LinkId, tenant: Tenant, services: ServicesOf, if_match: IfMatch = None
+) -> None:
     """Stop the redirect at once and erase the link's analytics for good. Its code is never given again."""
-    await services.links.delete(tenant, link_id)
+    await services.links.delete(tenant, link_id, if_match=if_match)
     services.metrics.links_deleted.inc()
 
 

@@ -214,3 +214,16 @@ async def test_a_failure_to_audit_is_seen_and_refuses_further_changes(
         assert_problem(await api.client.post("/v1/links", json=GOOD), 503, "unavailable")
         assert (await api.client.get("/v1/links")).status_code == 200
     assert (await api.client.post("/v1/links", json=GOOD)).status_code == 201
+
+
+async def test_a_change_meant_for_another_version_is_a_412(api: RunningApi) -> None:
+    path = f"/v1/links/{(await api.make())['id']}"
+    tag = (await api.client.get(path)).headers["etag"]
+    changed = await api.client.patch(path, json={"name": "A"}, headers={"If-Match": tag})
+    assert (changed.status_code, changed.headers["etag"]) == (200, '"2"')
+    for headers in ({"If-Match": tag}, {"If-Match": f'W/"2", {tag}'}):
+        refused = await api.client.patch(path, json={"name": "B"}, headers=headers)
+        assert_problem(refused, 412, "precondition-failed")
+        assert_problem(await api.client.delete(path, headers=headers), 412, "precondition-failed")
+    assert (await api.client.patch(path, json={"name": "C"}, headers={"If-Match": "*"})).status_code == 200
+    assert (await api.client.delete(path, headers={"If-Match": f'{tag}, "3"'})).status_code == 204

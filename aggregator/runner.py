@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from aggregator.erasure import purge_deleted_rows, sweep_erasures, sweep_recipients
 from aggregator.ledger import read_ledger
+from aggregator.message_retention import expire_messages
 from aggregator.metrics import AggregatorMetrics
 from aggregator.reclassify import ReclassificationWorker
 from aggregator.replay import settle_dead_letters
@@ -166,4 +167,6 @@ class Housekeeping:
 
     def _expire(self, now: datetime) -> int:
         tenants = read_tenants(self._warehouse)
-        return expire_clicks(self._warehouse, list(cutoffs(tenants, self._retention_days, now)))
+        wanted = list(cutoffs(tenants, self._retention_days, now))
+        expire_messages(self._warehouse, wanted)
+        return expire_clicks(self._warehouse, wanted)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from api.audit.changes import note_change
 from api.auth import DEFAULT_TENANT
 from api.domain_models import DomainPatch, NewDomain
 from api.events import Clock, new_event_id
@@ -101,6 +102,7 @@ class Domains:
             except DomainTakenError:
                 raise _domain_taken(new.host) from None
             self._known[domain.host] = domain
+            note_change("domain", domain.host, after=domain)
             return domain
 
     async def change(self, tenant: str, host: str, patch: DomainPatch) -> DomainDocument:
@@ -116,6 +118,7 @@ class Domains:
             await self._check_urls(changed)
             await self._outbox.publish(DomainSaved(new_event_id(), changed.updated_at_ms, tenant, changed))
             self._known[host] = changed
+            note_change("domain", host, before=domain, after=changed)
             return changed
 
     async def delete(self, tenant: str, host: str) -> None:
@@ -133,6 +136,7 @@ class Domains:
                 remains = _remains(domain, now_ms)
                 await self._outbox.publish(DomainDeleted(new_event_id(), now_ms, tenant, remains))
                 self._known[host] = remains
+                note_change("domain", host, before=domain)
             finally:
                 self._leaving.discard(host)
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, Self
 
 import orjson
 
+from api.audit.changes import note_change
 from api.events import Clock
 from api.problems import not_found
 from edge.contract import generate
@@ -56,6 +57,7 @@ class Templates:
             **fields,
         )
         await self._save(template)
+        note_change("template", template.id, after=template)
         return template
 
     async def read(self, tenant: str, template_id: str) -> TemplateDocument:
@@ -77,6 +79,7 @@ class Templates:
                 template, **fields, updated_at_ms=self._clock(), version=template.version + 1
             )
             await self._save(changed)
+            note_change("template", template_id, before=template, after=changed)
             return changed
 
     async def delete(self, tenant: str, template_id: str) -> None:
@@ -84,6 +87,7 @@ class Templates:
         async with self._changing:
             template = await self.read(tenant, template_id)
             await self._save(dataclasses.replace(template, version=template.version + 1), deleted=True)
+            note_change("template", template_id, before=template)
 
     async def _save(self, template: TemplateDocument, *, deleted: bool = False) -> None:
         await asyncio.to_thread(

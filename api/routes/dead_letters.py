@@ -22,6 +22,7 @@ from api.account_models import (
     ReplayAnswer,
     ReplayRequest,
 )
+from api.audit.changes import note_change
 from api.bodies import JsonRoute
 from api.errors import document_problems
 from api.events import new_event_id
@@ -78,10 +79,12 @@ async def replay_letters(wanted: ReplayRequest, services: ServicesOf) -> ReplayA
     origins = None if wanted.letters is None else [parse_origin(letter.origin) for letter in wanted.letters]
 
     def ask() -> ReplayAnswer:
+        request_id = new_event_id()
         letters = find_letters(services.warehouse, origins=origins, reason=wanted.reason)
         requested, refusals = ask_for_replay(
-            services.warehouse, letters, mended, now_ms=services.clock(), request_id=new_event_id()
+            services.warehouse, letters, mended, now_ms=services.clock(), request_id=request_id
         )
+        note_change("dead_letters", request_id, after=sorted(letters))
         return ReplayAnswer(requested=requested, refused=[RefusedLetter.of(each) for each in refusals])
 
     return await asyncio.to_thread(ask)
@@ -93,10 +96,12 @@ async def discard_letters(wanted: DiscardRequest, services: ServicesOf) -> Disca
     origins = [parse_origin(origin) for origin in wanted.origins]
 
     def ask() -> DiscardAnswer:
+        request_id = new_event_id()
         letters = find_letters(services.warehouse, origins=origins, reason=None)
         requested = ask_for_discard(
-            services.warehouse, letters, now_ms=services.clock(), request_id=new_event_id()
+            services.warehouse, letters, now_ms=services.clock(), request_id=request_id
         )
+        note_change("dead_letters", request_id, before=sorted(letters))
         return DiscardAnswer(requested=requested)
 
     return await asyncio.to_thread(ask)

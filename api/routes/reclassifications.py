@@ -13,6 +13,7 @@ from aggregator.contract import (
     read_reclassification,
     request_reclassification,
 )
+from api.audit.changes import note_change
 from api.bodies import JsonRoute
 from api.errors import document_problems
 from api.fields import Instant, ms_of
@@ -114,6 +115,7 @@ async def start_reclassification(body: NewReclassification, services: ServicesOf
         dry_run=body.dry_run,
         now_ms=now_ms,
     )
+    note_change("reclassification", asked.id, after=asked)
     return ReclassificationProgress.of(asked)
 
 

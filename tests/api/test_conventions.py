@@ -168,6 +168,52 @@ async def test_every_change_is_in_the_audit_log_with_who_and_from_where(api: Run
     assert made["key"] not in json.dumps(records)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "patch"),
+    [
+        ("/v1/domains", {"host": "go.example.com"}, {"not_found_url": "https://www.example.com/"}),
+        ("/v1/sms/templates", {"content": "Hello"}, {"content": "Good day"}),
+        (
+            "/v1/webhooks",
+            {"url": "https://hooks.example.com/", "events": ["link.created"]},
+            {"enabled": False},
+        ),
+        ("/v1/links", {"destination_url": "https://www.example.com/"}, {"name": "B"}),
+    ],
+)
+async def test_each_change_has_the_digests_of_what_it_made_of_what(
+    api: RunningApi, path: str, body: dict[str, object], patch: dict[str, object]
+) -> None:
+    made = (await api.client.post(path, json=body)).json()
+    name = made["host"] if path == "/v1/domains" else made["id"]
+    await api.client.patch(f"{path}/{name}", json=patch)
+    await api.client.delete(f"{path}/{name}")
+    records = (await api.client.get("/v1/audit")).json()["data"]
+    (deleted,), (changed,), (first,) = (record["changes"] for record in records)
+    assert (first["before"], deleted["after"]) == (None, None)
+    assert (first["after"], changed["after"]) == (changed["before"], deleted["before"])
+    assert changed["before"] != changed["after"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("DELETE", "/v1/recipients/%2B447700900123", None),
+        ("POST", "/v1/reclassifications", {"since": "2026-01-01T00:00:00Z"}),
+        ("POST", "/v1/dead-letters:discard", {"origins": ["1:1"]}),
+        ("POST", "/v1/dead-letters:replay", {}),
+    ],
+)
+async def test_work_that_is_asked_for_has_a_digest_too(
+    api: RunningApi, method: str, path: str, body: object
+) -> None:
+    answer = await api.client.request(method, path, json=body)
+    assert answer.is_success, answer.text
+    (record,) = (await api.client.get("/v1/audit")).json()["data"]
+    (change,) = record["changes"]
+    assert change["before"] or change["after"]
+
+
 async def test_the_audit_log_has_pages_and_is_each_tenants_own(api: RunningApi) -> None:
     for _ in range(5):
         await api.make()

@@ -1,34 +1,14 @@
-"""`smartlinks keys`, `tenants` and `domains`."""
+"""`smartlinks keys` and `tenants`."""
 
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Final
 
 import click
 
+from api.cli.calls import given, print_answer, print_list, segment
 from api.cli.connection import Connection
-from api.cli.output import print_fields, print_json, print_table
 
-
-def _print_list(connection: Connection, path: str, columns: tuple[str, ...]) -> None:
-    with connection.open() as client:
-        found = list(client.items(path))
-    if connection.as_json:
-        print_json(found)
-    else:
-        print_table(found, columns)
-
-
-def _print_one(connection: Connection, method: str, path: str, body: object = None) -> None:
-    with connection.open() as client:
-        answer = client.call(method, path, body)
-    if connection.as_json:
-        print_json(answer)
-    elif answer:
-        print_fields(answer)
-
-
-def _given(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value not in (None, ())}
+ADDRESS_PRIVACY: Final = ("whole", "truncated", "hashed", "none")
+RECIPIENT_PRIVACY: Final = ("clear", "hmac")
 
 
 @click.group()
@@ -40,7 +20,7 @@ def keys() -> None:
 @click.pass_obj
 def list_keys(connection: Connection) -> None:
     """List keys; the keys themselves are never shown again."""
-    _print_list(connection, "/v1/keys", ("id", "name", "ending", "scopes", "status", "last_used_at"))
+    print_list(connection, "/v1/keys", ("id", "name", "ending", "scopes", "status", "last_used_at"))
 
 
 @keys.command("create")
@@ -49,11 +29,22 @@ def list_keys(connection: Connection) -> None:
     "--scope", "scopes", multiple=True, help="admin, edit, send, report, click; may be given again."
 )
 @click.option("--address", "addresses", multiple=True, help="Address or network it works from.")
+@click.option("--messages-per-s", type=int, help="SMS messages a second.")
 @click.option("--expires-at", help="RFC 3339.")
+@click.option("--tenant", help="Of this tenant, such as its first key; of your own account if left out.")
 @click.pass_obj
-def create_key(connection: Connection, /, **fields: Any) -> None:
+def create_key(connection: Connection, /, tenant: str | None, **fields: Any) -> None:
     """Make a key. It is shown once: keep it."""
-    _print_one(connection, "POST", "/v1/keys", _given(fields))
+    path = "/v1/keys" if tenant is None else f"/v1/tenants/{segment(tenant)}/keys"
+    print_answer(connection, "POST", path, given(fields))
+
+
+@keys.command("show")
+@click.argument("key_id")
+@click.pass_obj
+def show_key(connection: Connection, key_id: str) -> None:
+    """Show a key, without the key itself."""
+    print_answer(connection, "GET", f"/v1/keys/{segment(key_id)}")
 
 
 @keys.command("rotate")
@@ -62,8 +53,7 @@ def create_key(connection: Connection, /, **fields: Any) -> None:
 @click.pass_obj
 def rotate_key(connection: Connection, key_id: str, overlap_s: int) -> None:
     """Replace a key by a new one, shown once."""
-    path = f"/v1/keys/{quote(key_id, safe='')}/rotate"
-    _print_one(connection, "POST", path, {"overlap_s": overlap_s})
+    print_answer(connection, "POST", f"/v1/keys/{segment(key_id)}/rotate", {"overlap_s": overlap_s})
 
 
 @keys.command("revoke")
@@ -72,28 +62,47 @@ def rotate_key(connection: Connection, key_id: str, overlap_s: int) -> None:
 @click.pass_obj
 def revoke_key(connection: Connection, key_id: str) -> None:
     """Revoke a key at once."""
-    _print_one(connection, "DELETE", f"/v1/keys/{quote(key_id, safe='')}")
+    print_answer(connection, "DELETE", f"/v1/keys/{segment(key_id)}")
 
 
 @click.group()
 def tenants() -> None:
-    """Tenants: the accounts of this installation."""
+    """Tenants: the accounts of this installation. `keys create --tenant` makes the first key of one."""
 
 
 @tenants.command("list")
 @click.pass_obj
 def list_tenants(connection: Connection) -> None:
     """List tenants."""
-    _print_list(connection, "/v1/tenants", ("id", "name", "retention_days", "created_at"))
+    print_list(connection, "/v1/tenants", ("id", "name", "active", "retention_days", "created_at"))
+
+
+def _tenant_options(command: Any) -> Any:
+    for option in reversed(
+        (
+            click.option("--name"),
+            click.option("--retention-days", type=int, help="How long its clicks are kept."),
+            click.option(
+                "--address-privacy",
+                type=click.Choice(ADDRESS_PRIVACY),
+                help="How addresses of clicks are kept.",
+            ),
+            click.option(
+                "--recipient-privacy", type=click.Choice(RECIPIENT_PRIVACY), help="How recipients are kept."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
 
 
 @tenants.command("create")
 @click.argument("tenant_id")
-@click.option("--name")
+@_tenant_options
 @click.pass_obj
-def create_tenant(connection: Connection, tenant_id: str, name: str | None) -> None:
+def create_tenant(connection: Connection, /, tenant_id: str, **fields: Any) -> None:
     """Make a tenant."""
-    _print_one(connection, "POST", "/v1/tenants", {"id": tenant_id, **_given({"name": name})})
+    print_answer(connection, "POST", "/v1/tenants", {"id": tenant_id, **given(fields)})
 
 
 @tenants.command("show")
@@ -101,40 +110,17 @@ def create_tenant(connection: Connection, tenant_id: str, name: str | None) -> N
 @click.pass_obj
 def show_tenant(connection: Connection, tenant_id: str) -> None:
     """Show a tenant."""
-    _print_one(connection, "GET", f"/v1/tenants/{quote(tenant_id, safe='')}")
+    print_answer(connection, "GET", f"/v1/tenants/{segment(tenant_id)}")
 
 
-@click.group()
-def domains() -> None:
-    """Domains of short URLs."""
-
-
-@domains.command("list")
+@tenants.command("update")
+@click.argument("tenant_id")
+@_tenant_options
+@click.option("--resume/--suspend", "active", default=None, help="Suspended, its keys are refused.")
 @click.pass_obj
-def list_domains(connection: Connection) -> None:
-    """List domains."""
-    with connection.open() as client:
-        found = client.call("GET", "/v1/domains")["data"]
-    if connection.as_json:
-        print_json(found)
-    else:
-        print_table(found, ("host", "is_default", "not_found_url", "expired_url"))
-
-
-@domains.command("create")
-@click.argument("host")
-@click.option("--not-found-url")
-@click.option("--expired-url")
-@click.pass_obj
-def create_domain(connection: Connection, /, host: str, **fields: Any) -> None:
-    """Add a domain."""
-    _print_one(connection, "POST", "/v1/domains", {"host": host, **_given(fields)})
-
-
-@domains.command("delete")
-@click.argument("host")
-@click.confirmation_option(prompt="Go on?")
-@click.pass_obj
-def delete_domain(connection: Connection, host: str) -> None:
-    """Delete a domain on which no links stand."""
-    _print_one(connection, "DELETE", f"/v1/domains/{quote(host, safe='')}")
+def update_tenant(connection: Connection, /, tenant_id: str, **fields: Any) -> None:
+    """Change what is given of a tenant."""
+    body = given(fields)
+    if not body:
+        raise click.UsageError("Nothing to change: give at least one option (see --help).")
+    print_answer(connection, "PATCH", f"/v1/tenants/{segment(tenant_id)}", body)

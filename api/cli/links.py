@@ -2,15 +2,15 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import click
 import orjson
 
+from api.cli.calls import print_list
 from api.cli.connection import Connection
-from api.cli.output import counted, print_fields, print_json, print_table, stderr, stdout
+from api.cli.output import counted, print_fields, print_json, stderr, stdout
 from api.client import Verdict
 
 COLUMNS: Final = ("id", "name", "short_url", "destination_url", "status", "links_sent_30d", "clicks_30d")
@@ -28,6 +28,7 @@ def group() -> None:
 @click.option("--campaign")
 @click.option("--tag")
 @click.option("--domain")
+@click.option("--external-id")
 @click.option("--sort", default="-created_at", show_default=True)
 @click.option(
     "--limit", default=50, show_default=True, type=click.IntRange(min=1), help="How many at the most."
@@ -35,13 +36,7 @@ def group() -> None:
 @click.pass_obj
 def list_links(connection: Connection, /, limit: int, **filters: str | None) -> None:
     """List links, newest first."""
-    with connection.open() as client:
-        page = min(limit, 200)
-        found = list(islice(client.items("/v1/links", limit=page, **filters), limit))
-    if connection.as_json:
-        print_json(found)
-    else:
-        print_table(found, COLUMNS)
+    print_list(connection, "/v1/links", COLUMNS, limit, **filters)
 
 
 def _link_options(command: Any) -> Any:
@@ -121,7 +116,7 @@ def delete_link(connection: Connection, link_id: str) -> None:
 def change_links(connection: Connection, file: BinaryIO) -> None:
     """Create, upsert, update and delete links: a JSON object a line, with its "op". Verdicts go to stdout."""
     with connection.open() as client:
-        _tell(connection, client.change_links(_records(file)), "Links")
+        _tell(connection, client.change_links(file), "Links")
 
 
 @group.command("import")
@@ -194,20 +189,10 @@ def _tell(connection: Connection, verdicts: Iterator[Verdict], what: str) -> Non
         if connection.as_json:
             print_json(verdict)
         elif problem is not None:
-            stdout.print(f"line {verdict['line']}: {problem['detail']}", highlight=False, soft_wrap=True)
-    stderr.print(f"{done:,} done, {refused:,} refused.", highlight=False)
+            stdout.print(f"line {verdict['line']}: {problem['detail']}", soft_wrap=True)
+    stderr.print(f"{done:,} done, {refused:,} refused.")
     if refused:
         sys.exit(1)
-
-
-def _records(file: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """The objects of an NDJSON file."""
-    for number, line in enumerate(file, 1):
-        if line.strip():
-            try:
-                yield orjson.loads(line)
-            except orjson.JSONDecodeError as error:
-                raise click.ClickException(f"Line {number} is no JSON: {error}") from None
 
 
 def _chain(first: bytes, file: Iterable[bytes]) -> Iterator[bytes]:

@@ -2,18 +2,18 @@
 
 import sys
 import time
-from itertools import islice
 from typing import Any, Final
 
 import click
 import orjson
 
+from api.cli.calls import print_answer, print_list
 from api.cli.connection import Connection
 from api.cli.output import counting, print_fields, print_json, print_table
 from api.cli.postman import collection_of
 
 POLL_S: Final = 0.5
-REASONS_SHOWN: Final = ("origin", "reason", "detail", "died_at", "is_asked")
+COLUMNS: Final = ("origin", "reason", "detail", "died_at", "is_asked")
 
 
 @click.command("ledger")
@@ -41,13 +41,7 @@ def dlq() -> None:
 @click.pass_obj
 def list_letters(connection: Connection, reason: str | None, limit: int) -> None:
     """List dead letters."""
-    with connection.open() as client:
-        page = min(limit, 1000)
-        found = list(islice(client.items("/v1/dead-letters", reason=reason, limit=page), limit))
-    if connection.as_json:
-        print_json(found)
-    else:
-        print_table(found, REASONS_SHOWN)
+    print_list(connection, "/v1/dead-letters", COLUMNS, limit, reason=reason)
 
 
 @dlq.command("replay")
@@ -74,6 +68,15 @@ def replay_letters(
             print_table(answer["refused"], ("origin", "reason", "detail"), "Refused")
     if answer["refused"]:
         sys.exit(1)
+
+
+@dlq.command("discard")
+@click.argument("origins", nargs=-1, required=True)
+@click.confirmation_option(prompt="These events never become clicks. Go on?")
+@click.pass_obj
+def discard_letters(connection: Connection, origins: tuple[str, ...]) -> None:
+    """Discard dead letters for good, by origin as dlq list shows them. The ledger counts them as dropped."""
+    print_answer(connection, "POST", "/v1/dead-letters:discard", {"origins": list(origins)})
 
 
 @click.command("reclassify")

@@ -15,8 +15,9 @@ BAR_WIDTH: Final = 24
 
 Item = TypeVar("Item")
 
-stdout = Console()
-stderr = Console(stderr=True)
+# What is shown comes from elsewhere: square brackets and colons in it are no markup.
+stdout = Console(markup=False, emoji=False, highlight=False)
+stderr = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 
 def print_json(value: object) -> None:

@@ -1,7 +1,7 @@
 """The `smartlinks` command: its options, and what becomes of errors.
 
-Exit codes: 0 done, 1 something could not be done (a refused line, a ledger that does not balance), 2 a
-command that is none, 3 the API said no, 4 nothing answers.
+Exit codes: 0 done, 1 some of it could not be done (a refused line, a ledger that does not balance, a file
+that can't be written), 2 a command that is none, 3 the API said no, 4 the API does not answer.
 """
 
 import sys
@@ -9,10 +9,10 @@ from typing import Final
 
 import click
 
-from api.cli import accounts, links, operation, recipients, reports
+from api.cli import accounts, clicks, domains, links, messages, operation, recipients, reports, webhooks
 from api.cli.connection import DEFAULT_URL, Connection
 from api.cli.output import print_json, stderr
-from api.client import ApiError, UnreachableError
+from api.client import ApiError, ClientError
 
 REFUSED: Final = 3
 UNREACHABLE: Final = 4
@@ -26,13 +26,17 @@ UNREACHABLE: Final = 4
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 @click.pass_context
 def smartlinks(context: click.Context, url: str, key: str | None, *, as_json: bool) -> None:
-    """Smart links: make them, mint codes for recipients, see who clicked."""
+    """Smart links: make them, mint codes for recipients, see who clicked.
+
+    Exit codes: 0 done, 1 some of it could not be done, 2 a command that is none, 3 the API said no, 4 the API
+    does not answer.
+    """
     context.obj = Connection(url, key, as_json)
 
 
 COMMANDS: Final[tuple[click.Command, ...]] = (
-    *(links.group, recipients.group, reports.stats, reports.export),
-    *(accounts.keys, accounts.tenants, accounts.domains),
+    *(links.group, recipients.group, messages.group, clicks.group, webhooks.group),
+    *(reports.stats, reports.export, domains.group, accounts.keys, accounts.tenants),
     *(operation.ledger, operation.dlq, operation.reclassify, operation.postman),
 )
 for command in COMMANDS:
@@ -47,12 +51,10 @@ def main() -> None:
     except ApiError as error:
         if as_json:
             print_json(error.problem)
-        stderr.print(f"Refused: {error}", style="red", highlight=False)
+        stderr.print(f"Refused: {error}", style="red")
         for flaw in error.problem.get("errors", []):
-            stderr.print(
-                f"  {flaw.get('pointer') or flaw.get('parameter')}: {flaw['detail']}", highlight=False
-            )
+            stderr.print(f"  {flaw.get('pointer') or flaw.get('parameter')}: {flaw['detail']}")
         sys.exit(REFUSED)
-    except UnreachableError as error:
-        stderr.print(str(error), style="red", highlight=False)
+    except ClientError as error:
+        stderr.print(str(error), style="red")
         sys.exit(UNREACHABLE)

@@ -43,14 +43,14 @@ def mint(connection: Connection, link_id: str, file: BinaryIO, total: int | None
             problem = minted.get("problem")
             if problem is not None:
                 refused += 1
-                stderr.print(f"line {minted['line']}: {problem['detail']}", highlight=False, soft_wrap=True)
+                stderr.print(f"line {minted['line']}: {problem['detail']}", soft_wrap=True)
             elif not connection.as_json:
                 write(minted)
             if connection.as_json:
                 write(minted)
     sys.stdout.flush()
     if refused:
-        stderr.print(f"{refused:,} recipients have no code.", highlight=False)
+        stderr.print(f"{refused:,} recipients have no code.")
         sys.exit(1)
 
 
@@ -86,24 +86,29 @@ def erase(connection: Connection, recipient: str) -> None:
         print_fields(erased)
 
 
-def _recipients(file: BinaryIO) -> Iterator[dict[str, Any]]:
-    """The first line tells what the file is."""
+def _recipients(file: BinaryIO) -> Iterator[bytes | dict[str, Any]]:
+    """The first line tells what the file is. Blank lines keep the lines' numbers."""
     first = file.readline()
     lines = chain([first], file)
     if first.lstrip().startswith(b"{"):
-        for line in lines:
-            if line.strip():
-                yield orjson.loads(line)
+        yield from lines
         return
-    text = (line.decode("utf-8-sig") for line in lines)
-    header = next(csv.reader([first.decode("utf-8-sig")]), [])
+    text = map(_decode, lines)
+    header = next(csv.reader([_decode(first)]), [])
     if "recipient" in header:
+        yield b"\n"
         for row in csv.DictReader(text):
             yield {"recipient": row["recipient"], "reference": row.get("reference") or ""}
         return
     for number in text:
-        if number.strip():
-            yield {"recipient": number.strip()}
+        yield {"recipient": number.strip()} if number.strip() else b"\n"
+
+
+def _decode(line: bytes) -> str:
+    try:
+        return line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise click.ClickException("The file is no UTF-8: save it as UTF-8, then mint it again.") from None
 
 
 def _write_json(minted: Any) -> None:

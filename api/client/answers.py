@@ -87,3 +87,7 @@ class Stats(TypedDict):
     totals: dict[str, int]
     series: list[Json]
     breakdowns: dict[str, list[Json]]
+    unique_is_estimate: bool
+    as_of: str
+    notes: list[str]
+    previous: Json | None

@@ -1,6 +1,6 @@
 """The client for asyncio."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import quote
@@ -10,7 +10,9 @@ import orjson
 from api.client.answers import ClickedRecipient, Json, Link, MintedCode, Page, Stats, Verdict
 from api.client.transport import NDJSON, Lines, Transport
 
-Records = AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]
+Record = Mapping[str, Any] | bytes
+Records = AsyncIterable[Record] | Iterable[Record]
+"""Objects, or lines of an NDJSON file as they are: what is no JSON has a verdict that says so."""
 
 
 class AsyncClient:
@@ -115,25 +117,29 @@ class AsyncClient:
         path = "/v1/stats" if link_id is None else f"/v1/links/{_segment(link_id)}/stats"
         return cast("Stats", await self.call("GET", path, **parameters))
 
-    async def export_clicks(self, link_id: str, **parameters: object) -> AsyncIterator[bytes]:
-        """The rows of a link's clicks as bytes of a file: `format` csv, ndjson or parquet."""
-        path = f"/v1/links/{_segment(link_id)}/clicks"
+    async def export_clicks(self, link_id: str | None = None, **parameters: object) -> AsyncIterator[bytes]:
+        """The rows of a link's clicks, or of all, as bytes of a file.
+
+        By `format` (csv, ndjson, parquet), `from`, `to`, `campaign`, `tag`, `domain`, `verdict`, `country`.
+        """
+        path = "/v1/clicks" if link_id is None else f"/v1/links/{_segment(link_id)}/clicks"
         async for piece in self._transport.receive("GET", path, parameters, by_line=False):
             yield piece
 
 
 async def _lines(records: Records) -> AsyncIterator[bytes]:
-    dump: Callable[[Mapping[str, Any]], bytes] = _dump
     if isinstance(records, AsyncIterable):
         async for record in records:
-            yield dump(record)
+            yield _line(record)
     else:
         for record in records:
-            yield dump(record)
+            yield _line(record)
 
 
-def _dump(record: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+def _line(record: Record) -> bytes:
+    if not isinstance(record, bytes):
+        return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+    return record if record.endswith(b"\n") else record + b"\n"
 
 
 def _segment(text: str) -> str:

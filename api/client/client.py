@@ -97,7 +97,7 @@ class Client:
     def stats(self, link_id: str | None = None, **parameters: object) -> Stats:
         return self._run(self._client.stats(link_id, **parameters))
 
-    def export_clicks(self, link_id: str, **parameters: object) -> Iterator[bytes]:
+    def export_clicks(self, link_id: str | None = None, **parameters: object) -> Iterator[bytes]:
         return self._blocks(self._client.export_clicks(link_id, **parameters))
 
     def _run(self, coroutine: Coroutine[Any, Any, Value]) -> Value:

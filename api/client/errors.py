@@ -9,13 +9,17 @@ class ClientError(Exception):
 
 
 class UnreachableError(ClientError):
-    """Nothing answers at the URL, or the connection broke."""
+    """Nothing answers at the URL, or what answers is not the API, or the connection broke."""
 
 
 class ApiError(ClientError):
-    """The API answered with a problem (RFC 9457): its status, and the document."""
+    """The API answered with a problem (RFC 9457): its status, and the document.
+
+    Reported clicks are refused in the vendor's shape: `code` and `description`.
+    """
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         self.status = status
         self.problem = dict(problem)
-        super().__init__(str(self.problem.get("detail") or self.problem.get("title") or f"status {status}"))
+        texts = (self.problem.get(name) for name in ("detail", "description", "title"))
+        super().__init__(next((str(text) for text in texts if text), f"HTTP status {status}"))

@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 
 from api.client.answers import Json
-from api.client.errors import ApiError, UnreachableError
+from api.client.errors import ApiError, ClientError, UnreachableError
 
 NDJSON: Final = "application/x-ndjson"
 TRIES: Final = 4
@@ -51,7 +51,10 @@ class Transport:
     ) -> Json:
         """The JSON that is answered; an empty dict where nothing is. Raises `ClientError`."""
         answer = await self.fetch(method, path, parameters, body)
-        found: Json = orjson.loads(answer) if answer else {}
+        try:
+            found: Json = orjson.loads(answer) if answer else {}
+        except orjson.JSONDecodeError:
+            raise self._no_api("no JSON") from None
         return found
 
     async def fetch(
@@ -76,7 +79,7 @@ class Transport:
                     if answer.status < 400:
                         return content
                     if last_try or answer.status not in _RETRIED:
-                        raise _problem(answer.status, content)
+                        raise self._problem(answer.status, content)
                     await asyncio.sleep(_wait_s(answer.headers.get("Retry-After")))
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 if last_try or method != "GET":
@@ -89,14 +92,19 @@ class Transport:
     ) -> AsyncIterator[list[Any]]:
         """Verdicts as they come, a list of those of each piece of the answer. Raises `ClientError`.
 
-        `lines` end with a newline each. They are taken as the server takes them.
+        `lines` end with a newline each. They are taken as the server takes them. What their iterator raises
+        is raised here.
         """
-        async for block in self.receive(
-            "POST", path, parameters, data=_pieces(lines), headers={"Content-Type": content_type}
-        ):
-            *whole, rest = block.split(b"\n")
-            if verdicts := [orjson.loads(line) for line in (*whole, rest) if line]:
-                yield verdicts
+        pieces = _Pieces(lines)
+        headers = {"Content-Type": content_type}
+        try:
+            async for block in self.receive("POST", path, parameters, data=aiter(pieces), headers=headers):
+                if verdicts := [orjson.loads(line) for line in block.split(b"\n") if line]:
+                    yield verdicts
+        except UnreachableError:
+            if pieces.error is not None:
+                raise pieces.error from None
+            raise
 
     async def receive(
         self,
@@ -119,7 +127,7 @@ class Transport:
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
             ) as answer:
                 if answer.status >= 400:
-                    raise _problem(answer.status, await answer.read())
+                    raise self._problem(answer.status, await answer.read())
                 rest = b""
                 async for piece in answer.content.iter_any():
                     if not by_line:
@@ -145,31 +153,50 @@ class Transport:
         reason = str(error) or type(error).__name__
         return UnreachableError(f"No answer from {self._url}: {reason}. Is it running?")
 
+    def _problem(self, status: int, content: bytes) -> ClientError:
+        try:
+            document = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            document = None
+        if isinstance(document, dict):
+            return ApiError(status, document)
+        return self._no_api(f"HTTP status {status} without a problem document")
 
-async def _pieces(lines: Lines) -> AsyncIterator[bytes]:
-    """Many lines a piece: a piece of its own would cost each line ten times as much."""
-    piece = bytearray()
-    if isinstance(lines, AsyncIterable):
-        async for line in lines:
-            piece += line
-            if len(piece) >= _PIECE_BYTES:
-                yield bytes(piece)
-                piece.clear()
-    else:
-        for line in lines:
-            piece += line
-            if len(piece) >= _PIECE_BYTES:
-                yield bytes(piece)
-                piece.clear()
-    yield bytes(piece)
+    def _no_api(self, answer: str) -> UnreachableError:
+        return UnreachableError(
+            f"{self._url} answers {answer}. Is that the API, and not the edge or a proxy before it?"
+        )
 
 
-def _problem(status: int, content: bytes) -> ApiError:
-    try:
-        document = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        document = None
-    return ApiError(status, document if isinstance(document, dict) else {"title": f"HTTP status {status}"})
+class _Pieces:
+    """Many lines a piece: a piece of its own would cost each line ten times as much.
+
+    `error` is what the iterator of the lines raised: the connection breaks by it, and would hide it.
+    """
+
+    def __init__(self, lines: Lines) -> None:
+        self.error: Exception | None = None
+        self._lines = lines
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        piece = bytearray()
+        try:
+            if isinstance(self._lines, AsyncIterable):
+                async for line in self._lines:
+                    piece += line
+                    if len(piece) >= _PIECE_BYTES:
+                        yield bytes(piece)
+                        piece.clear()
+            else:
+                for line in self._lines:
+                    piece += line
+                    if len(piece) >= _PIECE_BYTES:
+                        yield bytes(piece)
+                        piece.clear()
+        except Exception as error:
+            self.error = error
+            raise
+        yield bytes(piece)
 
 
 def _wait_s(retry_after: str | None) -> float:

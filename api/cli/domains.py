@@ -1,0 +1,60 @@
+"""`smartlinks domains`."""
+
+from typing import Any
+
+import click
+
+from api.cli.calls import given, print_answer, print_list, segment
+from api.cli.connection import Connection
+
+
+@click.group("domains")
+def group() -> None:
+    """Domains of short URLs."""
+
+
+@group.command("list")
+@click.pass_obj
+def list_domains(connection: Connection) -> None:
+    """List domains."""
+    print_list(connection, "/v1/domains", ("host", "is_default", "not_found_url", "expired_url"))
+
+
+@group.command("create")
+@click.argument("host")
+@click.option("--not-found-url", help="Where codes that lead nowhere are sent.")
+@click.option("--expired-url", help="Where expired links are sent.")
+@click.pass_obj
+def create_domain(connection: Connection, /, **fields: Any) -> None:
+    """Add a domain."""
+    print_answer(connection, "POST", "/v1/domains", given(fields))
+
+
+@group.command("show")
+@click.argument("host")
+@click.pass_obj
+def show_domain(connection: Connection, host: str) -> None:
+    """Show a domain with its pages and files."""
+    print_answer(connection, "GET", f"/v1/domains/{segment(host)}")
+
+
+@group.command("update")
+@click.argument("host")
+@click.option("--not-found-url", help="Where codes that lead nowhere are sent.")
+@click.option("--expired-url", help="Where expired links are sent.")
+@click.pass_obj
+def update_domain(connection: Connection, /, host: str, **fields: Any) -> None:
+    """Change what is given of a domain; an empty text takes a field away."""
+    body = {name: value or None for name, value in given(fields).items()}
+    if not body:
+        raise click.UsageError("Nothing to change: give at least one option (see --help).")
+    print_answer(connection, "PATCH", f"/v1/domains/{segment(host)}", body)
+
+
+@group.command("delete")
+@click.argument("host")
+@click.confirmation_option(prompt="Its codes are never given again. Go on?")
+@click.pass_obj
+def delete_domain(connection: Connection, host: str) -> None:
+    """Delete a domain on which no links stand."""
+    print_answer(connection, "DELETE", f"/v1/domains/{segment(host)}")

@@ -1,6 +1,6 @@
 """The public lists of robots, as rules. Their patterns come in with pinned packages and change with those.
 
-Each list is a union of names; how a robot that no list knows gives itself away stands in `rules.py`.
+Each list is a union of names; how a robot that no list knows gives itself away stands in `machines.py`.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
 from ingest.enrich.rule import AgentRule
 
-# Part of any word, such as a phone's name: `rules.py` asks for whole words.
+# Part of any word, such as a phone's name: `machines.py` asks for whole words.
 _ANY_WORD_WITH_BOT: Final = (
     r"[a-z0-9\-_]*(bot|crawl|headless|archiver|transcoder|spider|uptime|validator|fetcher|cron|checker|reader|"
     r"extractor|monitoring|analyzer|scraper)"
@@ -27,6 +27,8 @@ _LEFT_OUT: Final = frozenset(
         "Blackboard",  # a learning app's web view
         "MetaIAB Facebook",  # Facebook's in-app browser
         "Daum\\/",  # a search app's web view
+        "OPPO A33",  # phones
+        "Astute",
         "Octopus",  # part of YaSearchBrowser's string
         "PeoplePal",  # toolbars and download programs in the strings of people's Internet Explorer
         "QQDownload",

@@ -1,4 +1,4 @@
-"""What a rule is. The rules themselves stand in `ingest/enrich/rules.py`."""
+"""What a rule is. The list of them stands in `ingest/enrich/rules.py`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

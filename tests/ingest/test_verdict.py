@@ -24,6 +24,7 @@ _MAC_SAFARI = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_11_1) AppleWebKit/601.2.4 (KHTML, like Gecko) "
     "Version/9.0.1 Safari/601.2.4"
 )
+_DESKTOP = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko)"
 
 HUMANS = {
     IPHONE: "browser",
@@ -55,6 +56,33 @@ HUMANS = {
     f"{_IOS} GSA/310.0.62 Mobile/15E148 Safari/604.1": "in-app browser: Google",
     f"{_ANDROID_VIEW} baiduboxapp/13.50.0.10 (Baidu; P1 14)": "in-app browser: Baidu",
     f"{_IOS} Mobile/15E148 [LinkedInApp]/9.29.1": "in-app browser: LinkedIn",
+    f"{_DESKTOP} QtWebEngine/5.6.0 Chrome/45.0 Safari/537.36 Viber": "in-app browser: Viber",
+    f"{_DESKTOP} Slack/4.4.2 Chrome/78.0 Electron/7.2.1 Safari/537.36 Sonic Slack_SSB/4.4.2": (
+        "in-app browser: team chats"
+    ),
+    f"{_DESKTOP} NetNewsWire/3.2.7": "in-app browser: feed readers",
+    "Mozilla/5.0 (Linux; U; Android 2.2; en-us; SCH-I800 Build/FROYO) AppleWebKit/533.1 (KHTML, like Gecko) "
+    "Version/4.0 Mobile Safari/533.1 DMBrowser-BV": "Android browser",
+    "Mozilla/5.0 (Linux; Android 10; OPPO A33; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 "
+    "Chrome/124.0 Mobile Safari/537.36": "Android web view",
+    "Mozilla/5.0 (PlayStation 4 Pro 5.0)": "games console",
+    "Microsoft Office Word/16.54.1010 (Mac OS/12.0.1; Desktop; en-US; AppStore; Apple/iMac19,2)": (
+        "link in an Office document"
+    ),
+    "Microsoft Office/16.0 (Windows NT 10.0; Microsoft PowerPoint 16.0.10325; Pro)": (
+        "link in an Office document"
+    ),
+    "Mozilla/4.0 (compatible; ms-office; MSOffice 16)": "link in an Office document",
+    "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 5.1; Qwzx.com; .NET CLR 2.0.50727)": (
+        "browser of the word compatible"
+    ),
+    "Mozilla/5.0 (compatible; Teleca Q7; Brew 3.1.5; U; en) 240X400 LGE LG840": (
+        "browser of the word compatible"
+    ),
+    "Mozilla/5.0 (LG-T565 AppleWebkit/531 Browser/Phantom/V2.0 Profile/MIDP-2.1)": "browser",
+    "(Windows NT 6.2; WOW64) KHTML/4.11 Gecko/20130308 Firefox/33.0 (PaleMoon/25.1)": "browser",
+    "Qwzx/6.8.1 (iOS 17.3; en_US; iPhone12,1; 17C54)": "names a person's device",
+    "Qwzx/1.0 Dalvik/2.1.0 (Linux; U; Android 13; SM-A536B)": "names a person's device",
 }
 
 PREVIEWS = {
@@ -101,7 +129,13 @@ MACHINES = {
     "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/55.0 Safari/537.36 "
     "QwzxDiagnostics/1.0": "names what robots do",
     "Mozilla/5.0 (Qwzx/1.0)": "Mozilla alone",
+    "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.3; qwzx.com)": "gives an address",
+    "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.4266; Pro)": (
+        "list of CrawlerDetect: Microsoft Office"
+    ),
+    "NetNewsWire/6.1": "list of CrawlerDetect: NetNewsWire",
     "Qwzx/1.0": "unlike any browser",
+    "Qwzx/1.0 (Windows NT 10.0)": "unlike any browser",
 }
 
 EXPECTED = [

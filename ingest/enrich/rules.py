@@ -1,8 +1,8 @@
 """The rules that judge a click, in order: the first that matches decides, and its name is stored as well.
 
-Those about user agents stand in `people.py`, `machines.py` and `lists.py`, those of link previews here. To add
-one, put it where it belongs, give it a test, and count `RULES_VERSION` up. `make verdicts` measures what it
-does to a corpus of labelled user agents.
+Those about user agents stand in `people.py`, `machines.py` and `lists.py`, those of link previews here. To
+add one, put it where it belongs, give it a test, and count `RULES_VERSION` up. `make verdicts` measures what
+it does to a corpus of labelled user agents.
 """
 
 from typing import Final

@@ -15,9 +15,12 @@ def group() -> None:
 
 @group.command("report")
 @click.argument("short_url")
-@click.option("--user-agent", "user-agent", help="Of the phone.")
-@click.option("--address", "ip-address", help="Of the phone, IPv4 or IPv6.")
+@click.option("--user-agent", help="Of the phone.")
+@click.option("--address", "ip_address", help="Of the phone, IPv4 or IPv6.")
 @click.pass_obj
 def report(connection: Connection, /, short_url: str, **fields: Any) -> None:
     """Count a click on SHORT_URL that the app opened itself."""
-    print_answer(connection, "POST", "/v1/clicks", {"short-url": short_url, **given(fields)})
+    body = {
+        name.replace("_", "-"): value for name, value in given({"short_url": short_url, **fields}).items()
+    }
+    print_answer(connection, "POST", "/v1/clicks", body)

@@ -1,0 +1,86 @@
+"""The command line's messages, webhooks, and clicks that apps report."""
+
+import json
+
+from aggregator.webhooks.store import Delivery, Standing, add_deliveries, save_standings
+from ingest.contract import DEFAULT_TENANT
+from tests.api.command import run, run_json
+from tests.api.conftest import DOMAIN, RunningApi
+
+HOOK = "https://hooks.example.com/smartlinks"
+NUMBERS = ("+447700900123", "+447700900124")
+
+
+async def test_messages_are_sent_listed_and_shown(api: RunningApi) -> None:
+    sent = await run_json(
+        api.url,
+        *("sms", "send", *NUMBERS, "--from", "12233", "--shorten-urls", "--correlation-id", "order-1"),
+        *("--content", "Hi ${name}: https://www.example.com/spring", "--set", "name=you=all"),
+    )
+    assert [message["to"] for message in sent["messages"]] == list(NUMBERS)
+    first = sent["messages"][0]
+    assert first["content"].startswith(f"Hi you=all: https://{DOMAIN}/")
+    shown = await run_json(api.url, "sms", "show", first["id"])
+    assert (shown["status"], shown["correlationId"], shown["content"]) == (
+        "queued",
+        "order-1",
+        first["content"],
+    )
+    body = json.dumps({"from": "12233", "to": [NUMBERS[0], "nobody"], "content": "[Hi]"}).encode()
+    code, table, _ = await run(api.url, "sms", "send", "--body", "-", stdin=body)
+    assert (code, "[Hi]" in table, "failed" in table) == (1, True, True)
+    assert len(await run_json(api.url, "sms", "list", "--status", "queued", "--limit", "2")) == 2
+    code, _, errors = await run(api.url, "sms", "send", *NUMBERS)
+    assert (code, "--body" in errors) == (2, True)
+
+
+async def test_a_click_of_an_app_is_reported(api: RunningApi) -> None:
+    link = await api.make()
+    counted = await run_json(api.url, "clicks", "report", str(link["short_url"]), "--address", "192.0.2.1")
+    assert list(counted) == ["transaction-id"]
+    code, _, errors = await run(api.url, "clicks", "report", f"https://{DOMAIN}/none1234")
+    assert (code, errors.startswith("Refused: "), "HTTP status" in errors) == (3, True, False)
+
+
+async def test_a_webhook_from_its_making_to_its_end(api: RunningApi) -> None:
+    made = await run_json(
+        api.url,
+        *("webhooks", "create", HOOK, "--event", "link.clicked", "--event", "link.created"),
+        *("--description", "CRM", "--include-bots"),
+    )
+    assert (made["events"], made["include_bots"]) == (["link.clicked", "link.created"], True)
+    changed = await run_json(
+        api.url, "webhooks", "update", made["id"], "--event", "link.deleted", "--humans-only", "--disable"
+    )
+    assert changed == await run_json(api.url, "webhooks", "show", made["id"])
+    assert (changed["events"], changed["include_bots"], changed["enabled"]) == (
+        ["link.deleted"],
+        False,
+        False,
+    )
+    secret = await run_json(api.url, "webhooks", "secret", made["id"])
+    rotated = await run_json(api.url, "webhooks", "rotate", made["id"])
+    assert rotated["previous_secret"] == secret["secret"] != rotated["secret"]
+    code, table, _ = await run(api.url, "webhooks", "list")
+    assert (code, HOOK in table, "receipts" in table, "Disabled by hand" in table) == (0, True, True, True)
+    code, _, errors = await run(api.url, "webhooks", "delete", "receipts", "--yes")
+    assert (code, errors.startswith("Refused:")) == (3, True)
+    assert await run(api.url, "webhooks", "delete", made["id"], "--yes") == (0, "", "")
+    code, _, errors = await run(api.url, "--json", "webhooks", "show", made["id"])
+    assert (code, "Refused:" in errors) == (3, True)
+
+
+async def test_deliveries_are_listed_and_replayed(api: RunningApi) -> None:
+    now_ms = api.clock_ms()
+    deliveries = [
+        Delivery(DEFAULT_TENANT, "receipts", f"dlv_{number}", "message.clicked", HOOK, "{}", "", now_ms)
+        for number in range(3)
+    ]
+    add_deliveries(api.warehouse, deliveries)
+    save_standings(api.warehouse, [(deliveries[1], Standing("given_up", 9, 0, 500, "HTTP 500", now_ms))])
+    (given_up,) = await run_json(api.url, "webhooks", "deliveries", "receipts", "--state", "given_up")
+    assert (given_up["id"], given_up["attempts"], given_up["last_status"]) == ("dlv_1", 9, 500)
+    replayed = await run_json(api.url, "webhooks", "replay", "receipts", "dlv_1")
+    assert (replayed["id"], replayed["state"], replayed["attempts"]) == ("dlv_1", "pending", 0)
+    code, table, _ = await run(api.url, "webhooks", "deliveries", "receipts", "--limit", "2")
+    assert (code, table.count("pending")) == (0, 2)

@@ -29,6 +29,7 @@ _LEFT_OUT: Final = frozenset(
         "Daum\\/",  # a search app's web view
         "OPPO A33",  # phones
         "Astute",
+        "Word\\/",  # 1Password
         "Octopus",  # part of YaSearchBrowser's string
         "PeoplePal",  # toolbars and download programs in the strings of people's Internet Explorer
         "QQDownload",

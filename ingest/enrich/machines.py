@@ -57,21 +57,31 @@ ROBOTS: Final = (
     AgentRule(
         "tool that drives a browser",
         "automated",
-        r"(?i)\(Unknown; |headless|phantomjs|slimerjs|selenium|webdriver|playwright|puppeteer|cypress|"
+        r"(?i)\(Unknown; Linux|headless|phantomjs|slimerjs|selenium|webdriver|playwright|puppeteer|cypress|"
         r"splash|wkhtmlto|webkit2|electron-fetch|htmlunit|zombie\.js|jsdom|prerender|rendertron|lighthouse|"
         r"page ?speed|gtmetrix|\bPTST\b|catchpoint|synthetic|neustar wpm|yottaa|dynatrace|ruxit|testcafe|"
-        r"browserless|apify|crawlera|zyte",
+        r"browserless|dejaclick|apify|crawlera|zyte",
     ),
     AgentRule(
         "security scanner",
         "automated",
-        r"(?i)nmap|masscan|zgrab|nikto|sqlmap|nessus|openvas|qualys|acunetix|burp|nuclei|wpscan|dirbuster|"
+        r"(?i)\bnmap|masscan|zgrab|nikto|sqlmap|nessus|openvas|qualys|acunetix|burp|nuclei|wpscan|dirbuster|"
         r"gobuster|ffuf|w3af|arachni|netsparker|appscan|shodan|censys|urlscan|virustotal|safebrowsing|"
         r"safe-?links|mimecast|proofpoint|barracuda|forcepoint|trend ?micro|kaspersky|mcafee (web|site)|"
         r"netcraft|phish|malware|antivir(us)?\b|zmeu|l9(explore|tcpid)|expanse|leakix|onyphe|"
         r"internet-?measurement|\bsafe ?browsing|cloudmark|fireeye|zscaler|\$\{jndi|<script|\(\) ?\{|"
         r"union select|/etc/passwd",
     ),
+    # Written into whatever a server logs or stores; no browser has such characters.
+    AgentRule(
+        "attack",
+        "automated",
+        r"(?i)\b(or|and|where)( not)? [('\"]*\d+[)'\"]*=|\border by \d|waitfor delay|\b(pg_)?sleep ?\(|"
+        r"benchmark\(|\bunion( all)? select|\bselect\b.*\bfrom\b|--( \w+)?$|`|\.\.\.?/|/bin/(ba)?sh|cmd\.exe|"
+        r"<(img|input|svg|iframe|body|\?php)|\bon(error|load|focus)=|\beval\(|base64_|php://|file://|"
+        r"%0d%0a|xp_cmdshell|extractvalue\(|\|\|'|'\|\||\x00",
+    ),
+    AgentRule("misspelt", "automated", r"Mozlila|Moblie|Bulid/"),
     AgentRule(
         "assistant or language model",
         "automated",
@@ -102,7 +112,8 @@ ROBOTS: Final = (
         "human",
         r"(?i)compatible[;,]\+? ?(U; ?)?(Konqueror|MSPIE|Intel Mac|iCab|Opera|OmniWeb|ABrowse|AvantGo|"
         r"NetPositive|Webpositive|Powermarks|ANTFresco|NCBrowser|Netbox|WebTV|AOL|IBrowse|Polaris|OffByOne)|"
-        r"compatible[;,] *Intel Mac|compatible[;,][^)]*(MSIE[ +]\d|Windows[ +](NT|9|CE))|"
+        r"compatible[;,] *(Intel Mac|(mobile|tablet|smartphone)\d)|"
+        r"compatible[;,][^)]*(MSIE[ +]\d|Windows[ +](NT|9|CE))|"
         r"compatible[;,].*(NetFront/|MIDP|Teleca|Brew \d|Novarra-Vision)",
     ),
     AgentRule(

@@ -32,13 +32,25 @@ PEOPLE: Final = (
         r"Yandex(Search|Browser)/)",
     ),
     AgentRule(
-        "in-app browser: team chats",
+        "in-app browser: desktop programs",
         "human",
-        r"Mozilla/.* (Slack_SSB|Teams|discord)/\d.*Electron/|"
-        r"Mozilla/.* Electron/.* Slack_SSB/",
+        r"Mozilla/.* ((Slack_SSB|Teams|discord|Notion)/\d.* Electron/|Electron/.* Slack_SSB/)",
     ),
     # Its own fetches are `NetNewsWire/6.1` alone.
     AgentRule("in-app browser: feed readers", "human", r"^Mozilla/5\.0 \(.* AppleWebKit/.* NetNewsWire/"),
+    AgentRule(
+        "in-app browser: of apps that scan codes and papers",
+        "human",
+        r"Mozilla/.*(; wv\)|\((iPhone|iPad);).* (Cam|QR|Barcode|Doc(ument)?)[ -]?Scanner/",
+    ),
+    AgentRule(
+        "browser: through Google's translator", "human", r"gzip\(gfe\) \(via (translate|docs)\.google\."
+    ),
+    AgentRule(
+        "browser: with a toolbar",
+        "human",
+        r"^Mozilla/[\d.]+ \(.* (Ant\.com Toolbar|Firefox/[\d.]+ StumbleUpon/)",
+    ),
     AgentRule("browser: Sogou", "human", r"Mozilla/.*(SogouM(SE|obileBrowser)|SE \d\.X MetaSr)"),
     AgentRule("phone: Cubot", "human", r"Mozilla/.*Android.*(?i:cubot)[ _]"),
     # A model's name stands between the version and the build: `Android 6.0; POWER BOT Build/MRA58K`.
@@ -111,6 +123,7 @@ BROWSERS: Final = (
     AgentRule(
         "text browser",
         "human",
-        r"^(Lynx|Links|E[Ll]inks|w3m|Dillo|NetSurf|Konqueror|amaya|iCab|OmniWeb|NCSA.Mosaic|Midori|Iron)\b",
+        r"^(Lynx|Links|E[Ll]inks|w3m|Dillo|NetSurf|Konqueror|amaya|iCab|OmniWeb|NCSA.Mosaic|Midori|Iron|[Xx]ombrero|luakit|"
+        r"qutebrowser|Arora|Epiphany|Galeon|Kazehakase|[Cc]onkeror|Netrik|Cyberdog)\b",
     ),
 )

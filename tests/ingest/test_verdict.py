@@ -58,8 +58,25 @@ HUMANS = {
     f"{_IOS} Mobile/15E148 [LinkedInApp]/9.29.1": "in-app browser: LinkedIn",
     f"{_DESKTOP} QtWebEngine/5.6.0 Chrome/45.0 Safari/537.36 Viber": "in-app browser: Viber",
     f"{_DESKTOP} Slack/4.4.2 Chrome/78.0 Electron/7.2.1 Safari/537.36 Sonic Slack_SSB/4.4.2": (
-        "in-app browser: team chats"
+        "in-app browser: desktop programs"
     ),
+    f"{_DESKTOP} Notion/1.0.8 Chrome/61.0 Electron/2.0.5 Safari/537.36": "in-app browser: desktop programs",
+    f"{_ANDROID_VIEW} CamScanner/6.27.0": "in-app browser: of apps that scan codes and papers",
+    f"{_DESKTOP} Chrome/32.0 Safari/537.36,gzip(gfe) (via translate.google.com)": (
+        "browser: through Google's translator"
+    ),
+    "Mozilla/5.0 (X11; U; Linux i686; rv:1.7.5) Gecko/20041214 Firefox/1.0 StumbleUpon/1.999": (
+        "browser: with a toolbar"
+    ),
+    f"{_DESKTOP} 1Password/7.0.6 (like Version/11.3 Safari/600.1.4)": "browser",
+    f"{_DESKTOP} Chrome/84.0 Safari/537.36 OPR/43ENDRNMAP1GSITEP": "browser",
+    "Mozilla/5.0 (Unknown; OS/2 i386) AppleWebKit/537.36 (KHTML, like Gecko) QupZilla/1.8 Safari/537.36": (
+        "browser"
+    ),
+    "Qwzx-1 (compatible; Tablet2.0) Qwzx, com.example.qwzx 5.1.1 (508) / Android 27": (
+        "browser of the word compatible"
+    ),
+    "Xombrero/1.6.4 (Linux; en; Gentoo)": "text browser",
     f"{_DESKTOP} NetNewsWire/3.2.7": "in-app browser: feed readers",
     "Mozilla/5.0 (Linux; U; Android 2.2; en-us; SCH-I800 Build/FROYO) AppleWebKit/533.1 (KHTML, like Gecko) "
     "Version/4.0 Mobile Safari/533.1 DMBrowser-BV": "Android browser",
@@ -129,6 +146,15 @@ MACHINES = {
     "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/55.0 Safari/537.36 "
     "QwzxDiagnostics/1.0": "names what robots do",
     "Mozilla/5.0 (Qwzx/1.0)": "Mozilla alone",
+    f"{_MAC_SAFARI}' OR 6457=6458--": "attack",
+    f"{_MAC_SAFARI}' waitfor delay'0:0:20'--": "attack",
+    f"../{_MAC_SAFARI}": "attack",
+    f'{_MAC_SAFARI}"><img src=x onerror=alert(1)>': "attack",
+    "Mozlila/5.0 (Linux; Android 7.0; SM-G892A Bulid/NRD90M; wv) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Version/4.0 Chrome/60.0 Moblie Safari/537.36": "misspelt",
+    "Mozilla/5.0 (Unknown; Linux x86_64) AppleWebKit/534.34 (KHTML, like Gecko) Safari/534.34": (
+        "tool that drives a browser"
+    ),
     "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.3; qwzx.com)": "gives an address",
     "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.4266; Pro)": (
         "list of CrawlerDetect: Microsoft Office"

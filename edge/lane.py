@@ -14,6 +14,7 @@ Invariants:
 
 import asyncio
 import re
+from collections import OrderedDict
 from typing import Final, cast
 
 from aiohttp import web
@@ -35,6 +36,7 @@ from edge.http import response
 from edge.redirector import Redirector
 from edge.request import CODE_PATH, CodeRequest, RequestHeaders
 from edge.routing import Decision
+from edge.sweep import sweep
 from edge.track_servlet import PATH as TRACK_SERVLET_PATH
 
 KEEP_ALIVE_S: Final = 75.0
@@ -42,6 +44,7 @@ STALL_S: Final = 10.0
 MAX_HEAD_BYTES: Final = 8_000
 REMEMBERED_BLOCK_BYTES: Final = 2_048
 HEADERS_A_GENERATION: Final = 1_024
+UNREAD_BYTES: Final = 16 * 1024  # of answers; a client with more waiting for it is asked to read first
 
 _NOT_TRACKED: Final = rb"(?!" + TRACK_SERVLET_PATH + rb"[? ])"
 _REQUEST_LINE: Final = re.compile(
@@ -62,7 +65,7 @@ class Lane:
         self.redirector: Final = redirector
         self.answers: Final = answers
         self.domains: Final = domains
-        self.connections: Final[set[LaneHandler]] = set()
+        self.connections: Final[OrderedDict[LaneHandler, None]] = OrderedDict()
         self.keep_alive_until = asyncio.get_running_loop().time() + KEEP_ALIVE_S
         """Loop time to which a request that comes now keeps its connection alive."""
         self._trusted_proxies = to_ranges(trusted_proxies)
@@ -111,11 +114,10 @@ class Lane:
         """The client's address, where a trusted proxy sent this `X-Forwarded-For` list; b"" for none."""
         return claimed_address(forwarded_for.decode("latin-1"), self._trusted_proxies).encode()
 
-    def tick(self, now: float) -> None:
+    async def sweep(self, now: float) -> None:
         """Close what has been stalled for `STALL_S`. Called each second; `now` is the loop's time."""
         self.keep_alive_until = now + KEEP_ALIVE_S
-        for connection in tuple(self.connections):
-            connection.close_if_stalled(now)
+        await sweep(self.connections, now)
 
 
 class LaneHandler(RequestHandler):
@@ -167,12 +169,13 @@ class LaneHandler(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._lane_transport = cast("asyncio.Transport", transport)
+        self._lane_transport.set_write_buffer_limits(UNREAD_BYTES)
         peer = transport.get_extra_info("peername")
         self._own_address, self._is_behind_proxy = self._lane.own_address(peer[0] if peer else "")
-        self._lane.connections.add(self)
+        self._lane.connections[self] = None
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._lane.connections.discard(self)
+        self._lane.connections.pop(self, None)
         self._held = []
         super().connection_lost(exc)
 
@@ -219,8 +222,8 @@ class LaneHandler(RequestHandler):
         waiter = self._waiter  # aiohttp's own, which stands while it waits for a request
         return self._task_handler is None or (waiter is not None and not waiter.done())
 
-    def close_if_stalled(self, now: float) -> None:
-        """Close at once where half a request's head, or an answer nobody reads, has stood for `STALL_S`."""
+    def close_if_stalled(self, now: float) -> bool:
+        """Close at once, and say so, where half a head or an answer nobody reads has stood for `STALL_S`."""
         transport = self._lane_transport
         assert transport is not None
         if not (self._paused or self._head_is_partial or transport.is_closing()):
@@ -229,6 +232,8 @@ class LaneHandler(RequestHandler):
             self._stalled_since = now
         elif now - self._stalled_since >= STALL_S:
             transport.abort()
+            return True
+        return False
 
     def _take(self, data: bytes) -> bool:
         """Take the request that `data` is; False, and nothing done, unless it is whole, plain and alone."""

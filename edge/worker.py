@@ -33,7 +33,7 @@ from edge.spool import SpoolWriter
 from edge.worker_settings import WorkerSettings
 
 BACKLOG: Final = 4_096
-SEND_BUFFER_BYTES: Final = 64 * 1024
+SOCKET_BUFFER_BYTES: Final = 16 * 1024  # Linux doubles it, for what it keeps beside the bytes
 FIRST_CONNECTION_S: Final = 0.25
 IDLE_GRACE_S: Final = 1.0
 DRAIN_S: Final = 5.0
@@ -94,7 +94,7 @@ async def serve_worker(
         backlog=BACKLOG,
     )
     for each in listener.sockets:
-        _bound_send_buffer(each)
+        _bound_buffers(each)
     metrics = EdgeMetrics(registry or CollectorRegistry())
     drained = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:  # a task that fails ends the worker: its parent starts another
@@ -142,7 +142,7 @@ async def _sweep_each_second(
     drained: asyncio.Event, lane: Lane, metrics: EdgeMetrics, counters: Counters, spool: SpoolWriter
 ) -> None:
     while not await _is_set_within(drained, SWEEP_S):
-        lane.tick(asyncio.get_running_loop().time())
+        await lane.sweep(asyncio.get_running_loop().time())
         metrics.publish(counters, spool.unsynced_bytes)
 
 
@@ -195,10 +195,14 @@ async def _set_at_end(reader: asyncio.StreamReader, stop: asyncio.Event) -> None
     stop.set()
 
 
-def _bound_send_buffer(listener: socket.socket) -> None:
-    """Bound what the kernel keeps for a client that does not read; else it grows to megabytes for each."""
+def _bound_buffers(listener: socket.socket) -> None:
+    """Bound what the kernel keeps of a client that does not read, or asks for more than it is answered.
+
+    Else it grows to megabytes for each, and all that is in the second buffer is read at once.
+    """
     with socket.socket(fileno=os.dup(listener.fileno())) as same:  # uvloop's own sets no options
-        same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            same.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
 
 
 def _raise_file_limit() -> None:

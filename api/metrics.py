@@ -35,6 +35,11 @@ class Metrics:
         self.codes_minted = Counter(
             "smartlinks_api_codes_minted", "Codes minted for recipients", registry=registry
         )
+        self.restored = Counter(
+            "smartlinks_api_restored",
+            "Links and codes put back into a Redis that had lost them",
+            registry=registry,
+        )
         self.audit_backlog = Gauge(
             "smartlinks_api_audit_backlog",
             "Entries of the audit log that wait for the warehouse",

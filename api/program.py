@@ -129,7 +129,7 @@ class Program:
         """Bring Redis and the catalogue up to date; try until it succeeds. False where `stop` came first."""
         while not stop.is_set():
             try:
-                await rebuild_link_store(self._link_store, self._catalogue)
+                await rebuild_link_store(self._link_store, self._catalogue, self._metrics.restored.inc)
                 count = await self.outbox.recover()
                 await self._access.open()
                 await self._audit_log.recover()
@@ -150,7 +150,7 @@ class Program:
         while True:
             await asyncio.sleep(RETRY_S)
             try:
-                await rebuild_link_store(self._link_store, self._catalogue)
+                await rebuild_link_store(self._link_store, self._catalogue, self._metrics.restored.inc)
                 await self.outbox.settle()
                 self.not_ready = None
             except _DOWN as error:

@@ -15,10 +15,7 @@ _FIND_IN_TWO: Final = b"return redis.call('HGET', KEYS[1], ARGV[1]) or redis.cal
 
 
 class CodeFinder:
-    """Of one connection. `on_number` is called with each field asked for and Redis's reply.
-
-    Where that is None, `holds` tells whether it counts.
-    """
+    """Of one connection. `on_number` is called with each field asked for and the reply, once it counts."""
 
     def __init__(self, pipeline: RedisPipeline, on_number: Callable[[bytes, object], None]) -> None:
         self._pipeline = pipeline
@@ -44,13 +41,13 @@ class CodeFinder:
         else:
             key = layout.key(field)
             command = b"*3\r\n$4\r\nHGET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(key), key, len(field), field)
-        self._pipeline.send(command, self._on_number, field)
+        self._pipeline.send(command, self._on_reply, field)
 
-    def holds(self, field: bytes) -> bool:
-        """Whether a code that was not found is asked for again: it may have moved before it was asked for."""
-        if self._layouts_asked:
-            self._held.append(field)
-        return self._layouts_asked > 0
+    def _on_reply(self, field: bytes, reply: object) -> None:
+        if reply is None and self._layouts_asked:
+            self._held.append(field)  # it may have moved before it was asked for
+        else:
+            self._on_number(field, reply)
 
     def _on_layout(self, _key: None, reply: Any) -> None:
         self._layouts_asked -= 1

@@ -1,6 +1,6 @@
 """Codes: what they look like, and where in Redis they stand. Pure functions.
 
-The layout in Redis (ours; `docs/decisions.md` has the figures):
+The layout in one Redis (`docs/decisions.md` has the figures; on a cluster it is `edge/cluster_keys.py`):
 
 | key | type | holds |
 | --- | --- | --- |
@@ -22,6 +22,7 @@ import re
 import secrets
 import string
 import zlib
+from typing import NamedTuple
 
 ALPHABET = string.ascii_letters + string.digits
 CUSTOM = re.compile(r"[A-Za-z0-9]{4,12}\Z")
@@ -68,3 +69,15 @@ LAST_NUMBER_KEY = b"links"
 RELEASES_KEY = b"code_releases"
 DOMAINS_KEY = b"domains"
 LAST_TAG_KEY = b"domain_tags"
+
+
+class SharedKeys(NamedTuple):
+    """The keys there are once, whatever the number of links and codes."""
+
+    last_number: bytes
+    releases: bytes
+    domains: bytes
+    last_tag: bytes
+
+
+SHARED_KEYS = SharedKeys(LAST_NUMBER_KEY, RELEASES_KEY, DOMAINS_KEY, LAST_TAG_KEY)

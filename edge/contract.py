@@ -13,7 +13,7 @@ from edge.links import EdgeLink
 from edge.linkstore import LinkStore, LinkStoreUnavailableError
 from edge.logs import configure_logging
 from edge.ops import Ops
-from edge.redis_store import open_link_store
+from edge.redis_link_store import open_link_store
 from edge.routing import Decision, decide, platform_of
 from edge.serving import serve_edge
 from edge.settings import PREFIX, Settings, SettingsError, load

@@ -16,14 +16,11 @@ class LinkStore(Protocol):
     async def ping(self) -> None: ...
 
     async def next_number(self) -> int:
-        """A link number never given before."""
+        """A link number never given before. Raises `LinkStoreUnavailableError` while the store `is_empty`."""
         ...
 
     async def raise_number(self, at_least: int) -> None:
-        """Make sure that `next_number` answers above `at_least`, and that the store no longer `is_empty`.
-
-        Edges take a store that is empty for one that lost its links; a new one is told apart by `at_least=0`.
-        """
+        """Make sure that `next_number` answers above `at_least`. Raises as `next_number`."""
         ...
 
     async def put_link(self, link_id: str, number: int, link: EdgeLink | None, document: bytes) -> None:
@@ -55,7 +52,26 @@ class LinkStore(Protocol):
         ...
 
     async def is_empty(self) -> bool:
-        """True where no link was ever numbered and `raise_number` never called: a new or an emptied Redis."""
+        """True where `mark_whole` was not called: a new or an emptied Redis."""
+        ...
+
+    async def is_whole(self) -> bool:
+        """False where any part of the store was emptied, or it is new. A cluster may lose one node's part."""
+        ...
+
+    async def mark_whole(self, highest_number: int) -> None:
+        """Say that nothing is missing, now that all that was lost is restored; also `raise_number`.
+
+        What edges don't find from now on they take for not there. A new store is whole by `mark_whole(0)`.
+        """
+        ...
+
+    async def restore_link(self, link_id: str, number: int, link: EdgeLink | None, document: bytes) -> None:
+        """As `put_link`, in what was emptied; nothing is changed elsewhere."""
+        ...
+
+    async def restore_codes(self, domain_tag: str, codes: Sequence[str], number: int) -> None:
+        """As `claim_codes`, in what was emptied; nothing is changed elsewhere."""
         ...
 
     async def next_domain_tag(self) -> str:

@@ -13,7 +13,7 @@ from edge.domains import Domains
 from edge.known_link import KnownLink
 from edge.misses import Misses
 from edge.orphans import OrphanAllowance
-from edge.redis_address import RedisAddress
+from edge.redis_address import ClusterAddress, RedisAddress
 from edge.request import CodeRequest
 from edge.resolver import Resolver
 from edge.routing import GONE, NOT_FOUND, TOO_MANY_MISSES, Decision, decide
@@ -36,7 +36,7 @@ class Redirector:
 
     def __init__(
         self,
-        redis: RedisAddress,
+        redis: RedisAddress | ClusterAddress,
         spool: SpoolWriter,
         counters: Counters,
         clock_ms: Callable[[], int],

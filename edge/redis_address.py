@@ -1,9 +1,11 @@
 """Where a Redis is and how to log in, read from its URL."""
 
 import ssl
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import Final, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+CLUSTER_SCHEME: Final = "redis+cluster://"
 
 
 class RedisURLError(ValueError):
@@ -41,7 +43,7 @@ class RedisAddress:
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query))
         if parts.scheme not in {"redis", "rediss", "unix"}:
-            raise RedisURLError("the edge speaks redis://, rediss:// and unix://")
+            raise RedisURLError("it begins with redis://, rediss://, redis+cluster:// or unix://")
         known = {"db", "ssl_ca_certs"} if parts.scheme == "rediss" else {"db"}
         if unknown := sorted(options.keys() - known):
             raise RedisURLError(f"the edge does not know the option {unknown[0]}")
@@ -63,3 +65,54 @@ class RedisAddress:
     def tls_context(self) -> ssl.SSLContext | None:
         """TLS with the server's name and certificate checked; None for a plain connection."""
         return ssl.create_default_context(cafile=self.ca_file) if self.tls else None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterAddress:
+    """A Redis Cluster: `seeds` are nodes of it, host and port each; `node` has all else that nodes share."""
+
+    seeds: tuple[tuple[str, int], ...]
+    node: RedisAddress
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Read `redis+cluster://[[user]:password@]host:port,host:port[?tls=true&ssl_ca_certs=<file>]`.
+
+        One node is enough; more of them help while some are down. Raises `RedisURLError`.
+        """
+        parts = urlsplit(url)
+        options = dict(parse_qsl(parts.query))
+        if unknown := sorted(options.keys() - {"tls", "ssl_ca_certs"}):
+            raise RedisURLError(f"a cluster has no option {unknown[0]}")
+        if options.get("tls", "false") not in {"true", "false"}:
+            raise RedisURLError("tls is true or false")
+        if parts.path.strip("/"):
+            raise RedisURLError("a cluster has no databases to choose from")
+        credentials, at, servers = parts.netloc.rpartition("@")
+        user, _, password = credentials.partition(":")
+        try:
+            seeds = tuple(_host_and_port(server) for server in servers.split(","))
+        except ValueError:
+            raise RedisURLError("is redis+cluster://host:port,host:port") from None
+        node = RedisAddress(
+            tls=options.get("tls") == "true",
+            ca_file=options.get("ssl_ca_certs"),
+            username=unquote(user) or "default",
+            password=unquote(password) if at else None,
+        )
+        return cls(seeds, node)
+
+    def node_at(self, host: str, port: int) -> RedisAddress:
+        return replace(self.node, host=host, port=port)
+
+
+def parse_redis_url(url: str) -> RedisAddress | ClusterAddress:
+    """Raises `RedisURLError`."""
+    return ClusterAddress.parse(url) if url.startswith(CLUSTER_SCHEME) else RedisAddress.parse(url)
+
+
+def _host_and_port(server: str) -> tuple[str, int]:
+    host, _, port = server.rpartition(":")
+    if not host or not 0 < int(port) < 65_536:
+        raise ValueError(server)
+    return host.strip("[]"), int(port)

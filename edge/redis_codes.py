@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from edge.code_layout import FULL_FIELDS, LAYOUT_KEY, CodeLayout
 from edge.codes import RELEASES_KEY, code_field
+from edge.redis_connection import Command
 
 # A script holds up every redirect's look-up while it runs: 500 codes take 1 ms.
 CODES_A_SCRIPT: Final = 500
@@ -61,7 +62,6 @@ if redis.call('HLEN', KEYS[1]) <= 500 and redis.call('OBJECT', 'ENCODING', KEYS[
 end
 """
 
-Command = tuple[bytes | int, ...]
 Run = Callable[..., Awaitable[list[Any]]]
 """Sends commands in one write and gives their replies; with `atomic=True` as one transaction."""
 
@@ -75,7 +75,7 @@ class RedisCodes:
 
     async def claim(self, domain_tag: str, codes: Sequence[str], number: int) -> list[int]:
         """Give each code to link `number` unless another has it; the holder's number for each, in order."""
-        fields = _fields(domain_tag, codes)
+        fields = code_fields(domain_tag, codes)
         holders: list[int] = []
         for start in range(0, len(fields), CODES_A_SCRIPT):
             part = fields[start : start + CODES_A_SCRIPT]
@@ -86,7 +86,7 @@ class RedisCodes:
 
     async def find(self, domain_tag: str, code: str) -> int | None:
         """The number of the link that holds the code."""
-        [field] = _fields(domain_tag, [code])
+        [field] = code_fields(domain_tag, [code])
         while True:
             layout = await self._layout()
             old, new = layout.keys(field)
@@ -100,7 +100,7 @@ class RedisCodes:
 
     async def release(self, domain_tag: str, codes: Sequence[str]) -> None:
         """Forget the codes, wherever they stand and whatever moves meanwhile, and let every edge do so."""
-        remaining = _fields(domain_tag, codes)
+        remaining = code_fields(domain_tag, codes)
         while remaining:
             part, remaining = remaining[:CODES_A_SCRIPT], remaining[CODES_A_SCRIPT:]
             layout = await self._layout()
@@ -169,6 +169,7 @@ class RedisCodes:
             await self._run(moves[start : start + MOVES_A_STEP])
 
 
-def _fields(domain_tag: str, codes: Sequence[str]) -> list[bytes]:
+def code_fields(domain_tag: str, codes: Sequence[str]) -> list[bytes]:
+    """The field of each code in its bucket."""
     tag = domain_tag.encode()
     return [code_field(code.encode(), tag) for code in codes]

@@ -7,18 +7,26 @@ Invariants:
 2. At the first doubt (an error reply, a reply of a type that was not asked for, bytes that do not parse, a
    reply nobody waits for) the connection is dropped, and no later byte of it is read.
 3. `on_lost` is called once, whatever ended the connection.
+
+Of a node of a cluster two things differ: a reply that sends us to another node, or tells us to come later, is
+handed out as the `hiredis.ReplyError` that it is; and commands that are lost with their connection are
+answered by `UNANSWERED`, after `on_lost`.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import hiredis
 
 from edge.redis_address import RedisAddress
 
 OnReply = Callable[[Any, Any], None]
+UNANSWERED: Final = object()
+"""In place of a reply that never came."""
+
+_OF_CLUSTERS: Final = ("MOVED ", "ASK ", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN")
 
 
 class RedisDoubtError(Exception):
@@ -51,8 +59,11 @@ def encode_command(*words: bytes) -> bytes:
 class RedisPipeline(asyncio.Protocol):
     """See the module. Open one by `open_pipeline`."""
 
-    def __init__(self, owner: PipelineOwner, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, owner: PipelineOwner, loop: asyncio.AbstractEventLoop, *, in_cluster: bool = False
+    ) -> None:
         self._owner = owner
+        self._in_cluster = in_cluster
         self._loop = loop
         self._reader = hiredis.Reader()
         self._transport: asyncio.Transport | None = None
@@ -89,11 +100,15 @@ class RedisPipeline(asyncio.Protocol):
         self._is_lost = True
         if self._transport is not None:
             self._transport.abort()
-        for on_reply, key, _ in self._expected:
+        unanswered, self._expected = self._expected, deque()
+        for on_reply, key, _ in unanswered:
             if on_reply is _set_result and not key.done():
                 key.set_exception(RedisDoubtError(reason))
-        self._expected.clear()
         self._owner.on_lost(reason)
+        if self._in_cluster:
+            for on_reply, key, _ in unanswered:
+                if on_reply is not _set_result:
+                    on_reply(key, UNANSWERED)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
@@ -110,7 +125,7 @@ class RedisPipeline(asyncio.Protocol):
             while (reply := self._reader.gets()) is not False:
                 if type(reply) is hiredis.PushNotification:
                     self._take_push(reply)
-                elif isinstance(reply, hiredis.ReplyError):
+                elif isinstance(reply, hiredis.ReplyError) and not self._is_of_cluster(reply):
                     raise RedisDoubtError(str(reply))  # noqa: TRY301 - every doubt ends at the one place below
                 elif self._expected:
                     on_reply, key, _ = self._expected.popleft()
@@ -122,6 +137,9 @@ class RedisPipeline(asyncio.Protocol):
         except hiredis.ProtocolError as error:
             self.drop(f"its bytes do not parse: {error}")
         self._owner.on_replies_read(waited_s)
+
+    def _is_of_cluster(self, error: Exception) -> bool:
+        return self._in_cluster and str(error).startswith(_OF_CLUSTERS)
 
     def _take_push(self, push: list[Any]) -> None:
         if len(push) != 2 or push[0] != b"invalidate":
@@ -140,14 +158,18 @@ def _set_result(answered: asyncio.Future[object], reply: object) -> None:
 
 
 async def open_pipeline(
-    address: RedisAddress, owner: PipelineOwner, *, tracked_prefixes: Sequence[bytes]
+    address: RedisAddress,
+    owner: PipelineOwner,
+    *,
+    tracked_prefixes: Sequence[bytes],
+    in_cluster: bool = False,
 ) -> RedisPipeline:
     """Connect, log in, choose the database and ask to be told of every change to keys with a prefix.
 
     Raises `OSError` or `RedisDoubtError`. Give it a deadline by `asyncio.timeout`.
     """
     loop = asyncio.get_running_loop()
-    pipeline = RedisPipeline(owner, loop)
+    pipeline = RedisPipeline(owner, loop, in_cluster=in_cluster)
     if address.path is not None:
         await loop.create_unix_connection(lambda: pipeline, address.path)
     else:

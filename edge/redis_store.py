@@ -1,30 +1,25 @@
 """Links, codes and domains in Redis, by redis-py. `edge/codes.py` has the layout."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import orjson
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
-from edge.codes import DOMAINS_KEY, LAST_NUMBER_KEY, LAST_TAG_KEY, id_key, link_key
+from edge.codes import SHARED_KEYS, SharedKeys, id_key, link_key
 from edge.links import DOCUMENT_FIELD, EdgeLink
-from edge.linkstore import LinkStore, LinkStoreUnavailableError
-from edge.redis_codes import Command, RedisCodes
-from edge.settings import PREFIX, SettingsError
-
-TIMEOUT_S: Final = 2
-DEADLINE_S: Final = 3  # of commands with their second try
-CONNECTIONS: Final = 16
+from edge.linkstore import LinkStoreUnavailableError
+from edge.redis_codes import RedisCodes
+from edge.redis_connection import RedisConnection
 
 RAISE_NUMBER: Final = b"""
 if tonumber(redis.call('GET', KEYS[1]) or '-1') < tonumber(ARGV[1]) then
   redis.call('SET', KEYS[1], ARGV[1])
 end
 """
+
+# Numbers begin anew in an emptied Redis: none is given or raised there until it is restored.
+_NEXT_NUMBER: Final = b"return redis.call('EXISTS', KEYS[1]) == 1 and redis.call('INCR', KEYS[1]) or -1"
+_RAISE_KNOWN_NUMBER: Final = b"if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end\n" + RAISE_NUMBER
 
 # A host keeps its first tag for ever: its codes stand under it.
 PUT_DOMAIN: Final = b"""
@@ -37,33 +32,13 @@ return 1
 """
 
 
-def open_link_store(url: str) -> LinkStore:
-    """The link store at `redis://`, `rediss://` or `unix://`. Connects when first used.
-
-    Raises `SettingsError` where the URL is none of these or does not parse.
-    """
-    if url.startswith("redis+cluster://"):
-        raise SettingsError(f"{PREFIX}REDIS_URL: redis+cluster:// is not supported yet; use redis://")
-    try:
-        return RedisLinkStore(url)
-    except ValueError as error:
-        raise SettingsError(f"{PREFIX}REDIS_URL: {error}") from None
-
-
 class RedisLinkStore:
-    """The `LinkStore` of one Redis server. Owns its connections."""
+    """The `LinkStore` of one Redis server. Owns the connection."""
 
-    def __init__(self, url: str) -> None:
-        self._pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS,
-            timeout=TIMEOUT_S,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 1),  # one more try: a restarted Redis leaves stale connections behind
-        )
-        self._redis = Redis(connection_pool=self._pool)
-        self._running: set[asyncio.Task[list[Any]]] = set()
+    def __init__(self, connection: RedisConnection, keys: SharedKeys = SHARED_KEYS) -> None:
+        self._connection = connection
+        self._run = connection.run
+        self._keys = keys
         self._codes = RedisCodes(self._run)
         self._tags: dict[str, str] = {}  # of hosts with a document: such a tag never changes
 
@@ -71,15 +46,18 @@ class RedisLinkStore:
         await self._run([(b"PING",)])
 
     async def next_number(self) -> int:
-        [number] = await self._run([(b"INCR", LAST_NUMBER_KEY)])
+        [number] = await self._run([(b"EVAL", _NEXT_NUMBER, 1, self._keys.last_number)])
+        if number == -1:
+            raise not_whole()
         return int(number)
 
     async def raise_number(self, at_least: int) -> None:
-        await self._run([(b"EVAL", RAISE_NUMBER, 1, LAST_NUMBER_KEY, at_least)])
+        [answer] = await self._run([(b"EVAL", _RAISE_KNOWN_NUMBER, 1, self._keys.last_number, at_least)])
+        if answer == -1:
+            raise not_whole()
 
     async def put_link(self, link_id: str, number: int, link: EdgeLink | None, document: bytes) -> None:
-        fields = {DOCUMENT_FIELD: document} | (link.to_fields() if link is not None else {})
-        arguments = (part for field in fields.items() for part in field)
+        arguments = link_arguments(link, document)
         key, public_id = link_key(number), link_id.encode()
         await self._run(
             [
@@ -115,19 +93,31 @@ class RedisLinkStore:
         return await self._codes.make_room()
 
     async def is_empty(self) -> bool:
-        [found] = await self._run([(b"EXISTS", LAST_NUMBER_KEY)])
+        [found] = await self._run([(b"EXISTS", self._keys.last_number)])
         return not found
 
+    async def is_whole(self) -> bool:
+        return not await self.is_empty()
+
+    async def mark_whole(self, highest_number: int) -> None:
+        await self._run([(b"EVAL", RAISE_NUMBER, 1, self._keys.last_number, highest_number)])
+
+    async def restore_link(self, link_id: str, number: int, link: EdgeLink | None, document: bytes) -> None:
+        await self.put_link(link_id, number, link, document)
+
+    async def restore_codes(self, domain_tag: str, codes: Sequence[str], number: int) -> None:
+        await self._codes.claim(domain_tag, codes, number)
+
     async def next_domain_tag(self) -> str:
-        [number] = await self._run([(b"INCR", LAST_TAG_KEY)])
+        [number] = await self._run([(b"INCR", self._keys.last_tag)])
         return f".{number}"
 
     async def put_domain(self, host: str, tag: str, document: bytes) -> bool:
         number = int(tag.removeprefix(".") or "0")
         [is_put, _] = await self._run(
             [
-                (b"EVAL", PUT_DOMAIN, 1, DOMAINS_KEY, host.encode(), tag.encode(), document),
-                (b"EVAL", RAISE_NUMBER, 1, LAST_TAG_KEY, number),
+                (b"EVAL", PUT_DOMAIN, 1, self._keys.domains, host.encode(), tag.encode(), document),
+                (b"EVAL", RAISE_NUMBER, 1, self._keys.last_tag, number),
             ]
         )
         if is_put:
@@ -135,13 +125,13 @@ class RedisLinkStore:
         return bool(is_put)
 
     async def domains(self) -> dict[str, bytes]:
-        [documents] = await self._run([(b"HGETALL", DOMAINS_KEY)])
+        [documents] = await self._run([(b"HGETALL", self._keys.domains)])
         return {host.decode(): document for host, document in documents.items()}
 
     async def domain_tag(self, host: str) -> str:
         tag = self._tags.get(host)
         if tag is None:
-            [document] = await self._run([(b"HGET", DOMAINS_KEY, host.encode())])
+            [document] = await self._run([(b"HGET", self._keys.domains, host.encode())])
             if document is None:
                 return ""
             tag = self._tags[host] = str(orjson.loads(document)["tag"])
@@ -152,34 +142,14 @@ class RedisLinkStore:
         return dict(fields)
 
     async def close(self) -> None:
-        await asyncio.gather(*self._running, return_exceptions=True)
-        await self._pool.disconnect()
+        await self._connection.close()
 
-    async def _run(self, commands: Sequence[Command], *, atomic: bool = False) -> list[Any]:
-        """Replies to the commands, sent in one write. The one way to Redis, and its errors become ours here.
 
-        A caller that is cancelled or has waited long enough leaves its commands running: a connection given
-        back with a reply under way would hand that reply to the next caller.
-        """
-        task = asyncio.create_task(self._send(commands, atomic=atomic))
-        self._running.add(task)
-        task.add_done_callback(self._forget)
-        done, _ = await asyncio.wait([task], timeout=DEADLINE_S)
-        if not done:
-            raise LinkStoreUnavailableError(f"Redis: no answer within {DEADLINE_S} s")
-        return task.result()
+def link_arguments(link: EdgeLink | None, document: bytes) -> list[bytes]:
+    """Field, value, field ... of the link's hash."""
+    fields = {DOCUMENT_FIELD: document} | (link.to_fields() if link is not None else {})
+    return [part for field in fields.items() for part in field]
 
-    def _forget(self, task: asyncio.Task[list[Any]]) -> None:
-        self._running.discard(task)
-        if not task.cancelled():
-            task.exception()  # seen, though its caller may be gone
 
-    async def _send(self, commands: Sequence[Command], *, atomic: bool) -> list[Any]:
-        try:
-            async with self._redis.pipeline(transaction=atomic) as pipeline:
-                for command in commands:
-                    pipeline.execute_command(*command)
-                replies: list[Any] = await pipeline.execute()
-        except (RedisError, OSError) as error:
-            raise LinkStoreUnavailableError(f"Redis: {error}") from error
-        return replies
+def not_whole() -> LinkStoreUnavailableError:
+    return LinkStoreUnavailableError("Redis lost its data, or some of it, and is being filled again")

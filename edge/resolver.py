@@ -11,6 +11,8 @@ What is promised:
 - A code that Redis does not have, or whose link has no destination, is never cached. Both take two round
   trips, so that time does not tell which it was; so does a wrong suffix, whatever is cached, and the second
   one asks for nothing either, once the link is known.
+- A cluster that lacks some nodes goes on with what the others have; the rest of this list holds for each of
+  its nodes.
 - A Redis without the key `links` was emptied, and has not been filled again yet: it is asked as before, but
   what it does not have is refused, not missing, and what was cached goes on being served until it is whole.
 - A request waits at most `DEADLINE_S`. A look-up whose connection is lost is asked once again.
@@ -22,33 +24,27 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from edge.cache import BoundedCache
-from edge.code_finder import CodeFinder
-from edge.code_layout import LAYOUT_KEY
-from edge.codes import DOMAINS_KEY, LAST_NUMBER_KEY, RELEASES_KEY, link_key
+from edge.cluster_lookups import ClusterLookups
 from edge.counters import MAX_LOOKUP_SAMPLES, Counters
 from edge.domains import Domains
 from edge.known_link import KnownLink
 from edge.link_values import read_link
 from edge.links import EDGE_FIELDS
-from edge.redis_address import RedisAddress
-from edge.redis_pipeline import RedisDoubtError, RedisPipeline, encode_command, open_pipeline
-from edge.redis_state import RedisState
+from edge.lookups import Lookups
+from edge.redis_address import ClusterAddress, RedisAddress
+from edge.redis_pipeline import RedisDoubtError
 from edge.request import CodeRequest
-from edge.routing import NOT_FOUND, UNAVAILABLE, Decision
+from edge.routing import UNAVAILABLE, Decision
+from edge.server_lookups import ServerLookups
 
 DEADLINE_S: Final = 0.25
 SWEEP_S: Final = 0.02
-STALL_S: Final = 1.0
-CONNECT_TIMEOUT_S: Final = 1.0
-RECONNECT_DELAYS_S: Final = (0.0, 0.05, 0.1, 0.2, 0.5)
 CODES_A_GENERATION: Final = 50_000
 LINKS_A_GENERATION: Final = 4_096
 
 NO_LINK: Final = 0
 """A number that no link has: what is asked for where a code has none, or its link is known already."""
 
-_LINK_PREFIX: Final = b"link:"
-_TRACKED_PREFIXES: Final = (_LINK_PREFIX, LAYOUT_KEY, RELEASES_KEY, DOMAINS_KEY)
 _log = logging.getLogger(__name__)
 
 
@@ -64,34 +60,33 @@ class Resolver:
 
     def __init__(
         self,
-        address: RedisAddress,
+        address: RedisAddress | ClusterAddress,
         domains: Domains,
         counters: Counters,
         on_resolved: OnResolved,
         on_resolved_all: Callable[[], None],
     ) -> None:
-        self._address = address
-        self._state = RedisState(domains, self._forget_all)
         self._counters = counters
         self._on_resolved = on_resolved
         self._on_resolved_all = on_resolved_all
         self._loop = asyncio.get_running_loop()
         self._numbers: BoundedCache[bytes, int] = BoundedCache(CODES_A_GENERATION)
         self._links: BoundedCache[int, KnownLink] = BoundedCache(LINKS_A_GENERATION)
-        self._lookups: dict[bytes, CodeRequest] = {}  # by field; the first of those that ask
+        self._waiting: dict[bytes, CodeRequest] = {}  # by field; the first of those that ask
         self._waiting_for_link: dict[int, list[bytes]] = {}
         self._asked_again: set[bytes] = set()
-        self._pipeline: RedisPipeline | None = None
-        self._finder: CodeFinder | None = None  # of the connection
-        self._lost = asyncio.Event()
-        self._down_reason: str | None = "not connected to Redis yet"
         self._is_down = False
         self._sweeper: asyncio.TimerHandle | None = None
+        self._redis: Lookups = (
+            ClusterLookups(address, self, domains)
+            if isinstance(address, ClusterAddress)
+            else ServerLookups(address, self, domains)
+        )
 
     @property
     def down_reason(self) -> str | None:
         """Why no look-up can be made; None while Redis answers."""
-        return self._down_reason
+        return self._redis.down_reason
 
     def find(self, field: bytes) -> KnownLink | None:
         """The link of a code's field (`edge.codes.code_field`), where it is cached."""
@@ -100,7 +95,7 @@ class Resolver:
 
     def ask(self, field: bytes, request: CodeRequest) -> None:
         """Look the code up. `on_resolved` is called later, or at once where Redis is known to be down."""
-        first = self._lookups.get(field)
+        first = self._waiting.get(field)
         if first is not None:
             if first.followers is None:
                 first.followers = []
@@ -111,124 +106,31 @@ class Resolver:
             return
         request.deadline = self._loop.time() + DEADLINE_S
         request.followers = None
-        self._lookups[field] = request
+        self._waiting[field] = request
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
         self._find(field)
 
     async def connect(self) -> None:
         """Try to connect, once. With the connection come the domains."""
-        self._lost.clear()
-        self._state.expect()
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                pipeline = await open_pipeline(self._address, self, tracked_prefixes=_TRACKED_PREFIXES)
-                is_whole, documents = await asyncio.gather(
-                    pipeline.call(b"EXISTS", LAST_NUMBER_KEY), pipeline.call(b"HGETALL", DOMAINS_KEY)
-                )
-        except (OSError, RedisDoubtError) as error:
-            self._refuse(f"Redis can't be reached: {str(error) or type(error).__name__}")
-        else:
-            self._begin(pipeline, is_whole, documents)
+        await self._redis.connect()
 
     async def run(self) -> None:
-        """Keep a connection, until cancelled."""
-        attempt = 0
-        while True:
-            if self._pipeline is None:
-                await self.connect()
-            if self._pipeline is None:
-                attempt += 1
-            else:
-                attempt = 0
-                await self._watch(self._pipeline)
-            await asyncio.sleep(RECONNECT_DELAYS_S[min(attempt, len(RECONNECT_DELAYS_S) - 1)])
+        """Keep connected, until cancelled."""
+        await self._redis.run()
 
     def close(self) -> None:
-        """Drop the connection; whatever waits is refused. `run` has been cancelled before."""
+        """Drop all connections; whatever waits is refused. `run` has been cancelled before."""
         if self._sweeper is not None:
             self._sweeper.cancel()
-        pipeline, self._pipeline = self._pipeline, None
-        if pipeline is not None:
-            pipeline.drop("the edge is stopping")
+        self._redis.close()
         self._is_down = True
-        self._refuse("the edge is stopping")
+        self._refuse_all()
 
-    def on_invalidated(self, keys: Sequence[bytes] | None) -> None:
-        if keys is None:
-            self._state.note_emptied()
-            self._layout_changed()
-            return
-        if DOMAINS_KEY in keys:
-            self._state.ask_domains()
-        if LAYOUT_KEY in keys:
-            self._layout_changed()
-        if RELEASES_KEY in keys:
-            self._numbers.clear()
-        for key in keys:
-            number = key.removeprefix(_LINK_PREFIX)
-            if number.isdigit():
-                self._links.drop(int(number))
-
-    def on_replies_read(self, waited_s: float) -> None:
-        if waited_s and len(self._counters.lookup_samples_s) < MAX_LOOKUP_SAMPLES:
-            self._counters.lookup_samples_s.append(waited_s)
-        self._on_resolved_all()
-
-    def on_lost(self, reason: str) -> None:
-        if self._pipeline is None:
-            return  # lost within the handshake: `run` sees the error
-        self._pipeline = None
-        self._finder = None
-        self._waiting_for_link.clear()
-        self._down_reason = f"the connection to Redis was lost: {reason}"
-        self._counters.redis_reconnects += 1
-        _log.warning("%s", self._down_reason)
-        self._lost.set()
-
-    def _begin(self, pipeline: RedisPipeline, is_whole: object, documents: object) -> None:
-        self._state.begin(pipeline, is_whole, documents)
-        self._pipeline = pipeline
-        self._finder = CodeFinder(pipeline, self._on_number)
-        self._down_reason = None
-        self._is_down = False
-        for field in tuple(self._lookups):
-            if field in self._asked_again:
-                self._resolve(field, UNAVAILABLE)
-            else:
-                self._find(field)
-        self._asked_again = set(self._lookups)
-        self._on_resolved_all()
-        _log.info("connected to Redis")
-
-    async def _watch(self, pipeline: RedisPipeline) -> None:
-        """Return when the connection is lost. One that is silent for too long is dropped."""
-        while not self._lost.is_set():
-            if pipeline.oldest_wait_s() > STALL_S:
-                pipeline.drop(f"no reply for {STALL_S:g} s")
-                break
-            if pipeline.oldest_wait_s() == 0 or not self._state.is_whole:
-                self._state.ask_whether_whole(pipeline)
-            try:
-                async with asyncio.timeout(STALL_S / 2):
-                    await self._lost.wait()
-            except TimeoutError:
-                continue
-
-    def _layout_changed(self) -> None:
-        if self._finder is not None:  # there is none within the handshake: it asks when it is made
-            self._finder.ask_layout()
-
-    def _find(self, field: bytes) -> None:
-        if self._finder is not None:
-            self._counters.code_lookups += 1
-            self._finder.ask(field)
-
-    def _on_number(self, field: bytes, reply: object) -> None:
-        first = self._lookups.get(field)
+    def on_number(self, field: bytes, reply: object) -> None:
+        first = self._waiting.get(field)
         if reply is None:
-            assert self._finder is not None  # we are in its connection's reply
-            if not self._finder.holds(field) and first is not None:
+            if first is not None:
                 self._ask_link(NO_LINK, field)
             return
         if type(reply) is not bytes or not reply.isdigit():
@@ -243,53 +145,87 @@ class Resolver:
         else:
             self._ask_link(number if known is None else NO_LINK, field)
 
-    def _ask_link(self, number: int, field: bytes) -> None:
-        fields = self._waiting_for_link.get(number)
-        if fields is not None:
-            fields.append(field)
-            return
-        assert self._pipeline is not None  # we are in its reply
-        self._waiting_for_link[number] = [field]
-        self._counters.link_lookups += 1
-        command = encode_command(b"HMGET", link_key(number), *EDGE_FIELDS)
-        self._pipeline.send(command, self._on_link, number)
+    def on_missing(self, field: bytes, refusal: Decision) -> None:
+        self._resolve(field, self.find(field) or refusal)
 
-    def _on_link(self, number: int, reply: Any) -> None:
+    def on_link(self, number: int, reply: Any, refusal: Decision) -> None:
         if type(reply) is not list or len(reply) != len(EDGE_FIELDS):
             raise RedisDoubtError(f"a link came as {type(reply).__name__}")
         known = read_link(number, reply)
         if known is not None:
             self._links.put(number, known)
-        refusal = NOT_FOUND if self._state.is_whole else UNAVAILABLE
         for field in self._waiting_for_link.pop(number, ()):
             self._resolve(field, known or self.find(field) or refusal)
 
+    def on_links_changed(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            self._links.drop(number)
+
+    def forget_codes(self) -> None:
+        self._numbers.clear()
+
+    def forget_all(self) -> None:
+        self._numbers.clear()
+        self._links.clear()
+
+    def on_connected(self) -> None:
+        """Ask once more for what waits; what is lost with a second connection is refused."""
+        self._is_down = False
+        for field in tuple(self._waiting):
+            if field in self._asked_again:
+                self._resolve(field, UNAVAILABLE)
+            else:
+                self._find(field)
+        self._asked_again = set(self._waiting)
+        self._on_resolved_all()
+
+    def on_lost(self, reason: str) -> None:
+        self._waiting_for_link.clear()
+        self._counters.redis_reconnects += 1
+        _log.warning("%s", reason)
+
+    def on_down(self, reason: str) -> None:
+        if not self._is_down:
+            _log.warning("%s", reason)
+        self._is_down = True
+        self._refuse_all()
+
+    def on_replies_read(self, waited_s: float) -> None:
+        if waited_s and len(self._counters.lookup_samples_s) < MAX_LOOKUP_SAMPLES:
+            self._counters.lookup_samples_s.append(waited_s)
+        self._on_resolved_all()
+
+    def _find(self, field: bytes) -> None:
+        self._counters.code_lookups += 1
+        self._redis.ask_code(field)
+
+    def _ask_link(self, number: int, field: bytes) -> None:
+        fields = self._waiting_for_link.get(number)
+        if fields is not None:
+            fields.append(field)
+            return
+        self._waiting_for_link[number] = [field]
+        self._counters.link_lookups += 1
+        self._redis.ask_link(number)
+
     def _resolve(self, field: bytes, found: KnownLink | Decision) -> None:
-        first = self._lookups.pop(field, None)
+        first = self._waiting.pop(field, None)
         if first is not None:
             self._on_resolved(first, found)
             for follower in first.followers or ():
                 self._on_resolved(follower, found)
 
-    def _refuse(self, reason: str) -> None:
-        if not self._is_down:
-            _log.warning("%s", reason)
-        self._is_down = True
-        self._down_reason = reason
-        for field in tuple(self._lookups):
+    def _refuse_all(self) -> None:
+        for field in tuple(self._waiting):
             self._resolve(field, UNAVAILABLE)
         self._on_resolved_all()
 
     def _sweep(self) -> None:
         """Refuse those that have waited too long; their look-ups, if sent, still fill the caches."""
         now = self._loop.time()
-        overdue = [field for field, first in self._lookups.items() if first.deadline <= now]
+        overdue = [field for field, first in self._waiting.items() if first.deadline <= now]
         for field in overdue:
             self._resolve(field, UNAVAILABLE)
         if overdue:
             self._on_resolved_all()
-        self._sweeper = self._loop.call_later(SWEEP_S, self._sweep) if self._lookups else None
-
-    def _forget_all(self) -> None:
-        self._numbers.clear()
-        self._links.clear()
+        self._sweeper = self._loop.call_later(SWEEP_S, self._sweep) if self._waiting else None

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from edge.redis_address import RedisAddress, RedisURLError
+from edge.redis_address import RedisURLError, parse_redis_url
 from edge.settings import PREFIX, Settings, SettingsError
 from edge.worker import OnReadiness, serve_worker, wall_clock_ms
 from edge.worker_settings import WorkerSettings
@@ -16,7 +16,7 @@ def worker_settings(settings: Settings, *, host: str, port: int) -> WorkerSettin
             f"{PREFIX}REDIS_URL is not set: set it, or use `make run`, which starts a Redis of its own"
         )
     try:
-        RedisAddress.parse(settings.redis_url)
+        parse_redis_url(settings.redis_url)
     except RedisURLError as error:
         raise SettingsError(f"{PREFIX}REDIS_URL: {error}") from None
     return WorkerSettings(

@@ -78,10 +78,10 @@ class Settings(BaseSettings):
         if not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
             raise ValueError(f"starts with one of {', '.join(f'{scheme}://' for scheme in schemes)}")
         url = urlsplit(value)
-        if url.scheme == "kafka":
+        if url.scheme in {"kafka", "redis+cluster"}:
             servers = url.netloc.rpartition("@")[2]  # behind user and password, if any
             if not all(_BROKER.match(server) for server in servers.split(",")):
-                raise ValueError("is kafka://host:port,host:port")
+                raise ValueError(f"is {url.scheme}://host:port,host:port")
         elif url.scheme == "unix":
             if url.netloc or not url.path:
                 raise ValueError("is unix:// with an absolute path, such as unix:///run/redis.sock")

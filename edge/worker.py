@@ -27,7 +27,7 @@ from edge.listeners import stop_listening
 from edge.logs import configure_logging
 from edge.metrics import EdgeMetrics
 from edge.redirector import Redirector
-from edge.redis_address import RedisAddress
+from edge.redis_address import parse_redis_url
 from edge.resolver import Resolver
 from edge.spool import SpoolWriter
 from edge.worker_settings import WorkerSettings
@@ -74,9 +74,7 @@ async def serve_worker(
     answers = RenderedAnswers()
     domains = Domains(settings.default_domain)
     spool = SpoolWriter(settings.spool_dir)
-    redirector = Redirector(
-        RedisAddress.parse(settings.redis_url), spool, counters, clock_ms, answers, domains
-    )
+    redirector = Redirector(parse_redis_url(settings.redis_url), spool, counters, clock_ms, answers, domains)
     lane = Lane(redirector, answers, domains, settings.trusted_proxies)
     server = web.Server(SlowPath(redirector, answers, domains).handle)
     with contextlib.suppress(TimeoutError):  # so that from its first request on it knows all domains

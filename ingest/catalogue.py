@@ -238,6 +238,12 @@ class Catalogue:
         ((number,),) = self._warehouse.query("SELECT max(number) FROM links")
         return int(number)
 
+    def count_links_and_codes(self) -> int:
+        """How much a rebuild has to restore, about: versions that are still to be merged count, too."""
+        ((links,),) = self._warehouse.query("SELECT count() FROM links")
+        ((codes,),) = self._warehouse.query("SELECT count() FROM codes")
+        return int(links) + int(codes)
+
     def all_links(self) -> Iterator[LinkDocument]:
         """Every tenant's links in constant memory. Read to the end or close the generator."""
         sql = f"SELECT {DOCUMENT_COLUMNS} FROM links FINAL WHERE NOT deleted"  # noqa: S608 - our own names

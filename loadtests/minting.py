@@ -18,7 +18,7 @@ async def put_link(store: LinkStore, number: int) -> None:
     link = EdgeLink(number, "bench", code, "", destination, ios=destination + b"&os=ios")
     await store.put_link(f"lnk_{number}", number, link, b"{}")
     await store.claim_codes("", [code], number)
-    await store.raise_number(number)
+    await store.mark_whole(number)
 
 
 async def claim_codes(store: LinkStore, count: int, number: int, *, kept: int) -> list[str]:

@@ -5,6 +5,7 @@ pytest_plugins = [
     "tests.fixtures.nginx",
     "tests.fixtures.receiver",
     "tests.fixtures.redis",
+    "tests.fixtures.redis_cluster",
     "tests.fixtures.system",
     "tests.fixtures.warehouse",
 ]

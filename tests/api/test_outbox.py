@@ -193,6 +193,7 @@ class FailingCatalogue(Catalogue):
 @pytest.fixture
 async def link_store(redis_server: RedisServer) -> AsyncIterator[LinkStore]:
     store = open_link_store(redis_server.url)
+    await store.mark_whole(0)
     yield store
     await store.close()
 

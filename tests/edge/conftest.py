@@ -134,7 +134,7 @@ async def running_edge(
     settings = Settings(_env_file=None, redis_url=redis_url, data_dir=folder, **overrides)
     store = open_link_store(store_url)
     if await_ready:
-        await store.raise_number(0)  # as the api does at its first start: the links that it lacks don't exist
+        await store.mark_whole(0)  # as the api does at its first start: the links that it lacks don't exist
     edge = Edge(free_port(), store, settings.spool_dir)
     stop = asyncio.Event()
 

@@ -9,7 +9,7 @@ import pytest
 from edge.code_layout import FULL_FIELDS, LAYOUT_KEY, CodeLayout
 from edge.codes import generate_many
 from edge.linkstore import LinkStore
-from edge.redis_store import open_link_store
+from edge.redis_link_store import open_link_store
 from tests.fixtures.redis import RedisServer
 
 CODES = 6_000

@@ -13,7 +13,7 @@ from edge.codes import generate_many
 from edge.links import DOCUMENT_FIELD, EdgeLink
 from edge.linkstore import LinkStore, LinkStoreUnavailableError
 from edge.redis_codes import CODES_A_SCRIPT
-from edge.redis_store import open_link_store
+from edge.redis_link_store import open_link_store
 from edge.settings import SettingsError
 from tests.fixtures.redis import RedisServer
 
@@ -29,18 +29,46 @@ LINK = EdgeLink(
 )
 
 
-@pytest.fixture(params=["unix", "tcp"])
-async def store(request: pytest.FixtureRequest, redis_server: RedisServer) -> AsyncIterator[LinkStore]:
-    store = open_link_store(redis_server.url if request.param == "unix" else redis_server.tcp_url)
+@pytest.fixture(params=["unix", "tcp", "cluster"])
+async def new_store(request: pytest.FixtureRequest) -> AsyncIterator[LinkStore]:
+    if request.param == "cluster":
+        url = request.getfixturevalue("redis_cluster").url
+    else:
+        server = request.getfixturevalue("redis_server")
+        url = server.url if request.param == "unix" else server.tcp_url
+    store = open_link_store(url)
     yield store
     await store.close()
 
 
-async def test_a_new_store_is_empty_until_a_link_is_numbered(store: LinkStore) -> None:
-    await store.ping()
-    assert await store.is_empty()
-    assert await store.next_number() == 1
-    assert not await store.is_empty()
+@pytest.fixture
+async def store(new_store: LinkStore) -> LinkStore:
+    await new_store.mark_whole(0)
+    return new_store
+
+
+async def test_a_new_store_is_empty_and_gives_no_numbers_until_it_is_marked(new_store: LinkStore) -> None:
+    await new_store.ping()
+    assert await new_store.is_empty()
+    assert not await new_store.is_whole()
+    with pytest.raises(LinkStoreUnavailableError):
+        await new_store.next_number()
+    with pytest.raises(LinkStoreUnavailableError):
+        await new_store.raise_number(7)
+    assert await new_store.is_empty(), "asking in vain makes nothing whole"
+    await new_store.mark_whole(41)
+    assert not await new_store.is_empty()
+    assert await new_store.is_whole()
+    assert await new_store.next_number() == 42
+
+
+async def test_what_was_emptied_is_restored_as_it_was(new_store: LinkStore) -> None:
+    await new_store.restore_link("lnk_1", 7, LINK, b"{}")
+    await new_store.restore_codes(".1", ["Penhgy"], 7)
+    await new_store.mark_whole(7)
+    assert await new_store.get_document("lnk_1") == (7, b"{}")
+    assert EdgeLink.from_fields(7, await new_store.fields(7)) == LINK
+    assert await new_store.resolve(".1", "Penhgy") == 7
 
 
 async def test_numbers_are_never_given_twice(store: LinkStore) -> None:
@@ -140,20 +168,23 @@ async def test_two_claimants_at_once_agree_on_every_holder(store: LinkStore) -> 
     assert ours == theirs[::-1]
 
 
-async def test_codes_stand_where_the_edge_looks_for_them(store: LinkStore, redis_server: RedisServer) -> None:
+async def test_codes_stand_where_the_edge_looks_for_them(redis_server: RedisServer) -> None:
+    store = open_link_store(redis_server.url)
     await store.claim_codes(".1", ["Penhgy"], 7)
     assert redis_server.ask(b"HGET %b Penhgy.1" % CodeLayout().key(b"Penhgy.1")) == b"$1\r\n7\r\n"
+    await store.close()
 
 
 async def test_an_unreachable_redis_is_unavailable_and_back_when_it_is_back(own_redis: RedisServer) -> None:
     store = open_link_store(own_redis.url)
     try:
+        await store.mark_whole(0)
         assert await store.next_number() == 1
         own_redis.stop()
         with pytest.raises(LinkStoreUnavailableError, match="Redis"):
             await store.next_number()
         own_redis.start()
-        assert await store.next_number() == 1
+        assert await store.is_empty()
     finally:
         await store.close()
 
@@ -206,7 +237,7 @@ async def test_a_cancelled_command_never_hands_its_reply_to_the_next_caller(stor
 
 
 @pytest.mark.parametrize(
-    "url", ["redis+cluster://127.0.0.1:7000", "redis://127.0.0.1:port", "memcached://127.0.0.1"]
+    "url", ["redis+cluster://127.0.0.1", "redis://127.0.0.1:port", "memcached://127.0.0.1"]
 )
 def test_a_url_that_cannot_be_opened_is_one_line_that_names_the_setting(url: str) -> None:
     with pytest.raises(SettingsError, match=r"\ASMARTLINKS_REDIS_URL: .+\Z"):

@@ -93,7 +93,7 @@ def running(redis: RedisServer, folder: Path, workers: int = 1) -> Iterator[Edge
         store = open_link_store(redis.url)
         await store.put_link("lnk_1", 1, EdgeLink(1, "t", "own12345", "", DESTINATION), b"{}")
         await store.claim_codes("", ["own12345"], 1)
-        await store.raise_number(1)
+        await store.mark_whole(1)
         await store.close()
 
     asyncio.run(put())

@@ -32,7 +32,7 @@ DEFAULTS = {
 GOOD = [
     ("REDIS_URL", "redis://127.0.0.1:6379/1", "redis://127.0.0.1:6379/1"),
     ("REDIS_URL", "rediss://user:pass@redis.example.com:6380", "rediss://user:pass@redis.example.com:6380"),
-    ("REDIS_URL", "redis+cluster://redis.example.com", "redis+cluster://redis.example.com"),
+    ("REDIS_URL", "redis+cluster://redis.example.com:7000", "redis+cluster://redis.example.com:7000"),
     ("REDIS_URL", "unix:///run/redis.sock", "unix:///run/redis.sock"),
     (
         "EVENTS_URL",

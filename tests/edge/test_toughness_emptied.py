@@ -34,7 +34,7 @@ async def test_what_an_emptied_redis_lacks_is_unavailable_not_missing(
     await edge.put(1, "cached12", moved, "personal")
     assert (await edge.get("/personal")).status == 302, "codes are back as soon as they are filled in"
     assert (await edge.get("/unknown1")).status == 503
-    await edge.store.raise_number(1)
+    await edge.store.mark_whole(1)
     await answers(edge, "/unknown1", 404)
     assert (await edge.get("/cached12")).location == "https://example.com/moved"
 
@@ -46,7 +46,7 @@ async def test_a_link_deleted_while_redis_was_lost_is_forgotten_once_it_is_fille
     assert (await edge.get("/deleted1")).location == DESTINATION.decode()
     redis_server.flush()
     assert (await edge.get("/deleted1")).status == 302
-    await edge.store.raise_number(1)
+    await edge.store.mark_whole(1)
 
     async def is_forgotten() -> bool:
         return (await edge.get("/deleted1")).status == 404
@@ -58,5 +58,5 @@ async def test_it_starts_in_front_of_an_emptied_redis(redis_server: RedisServer,
     async with running_edge(redis_server.url, redis_server.url, tmp_path, await_ready=False) as edge:
         await until(lambda: edge.readiness is None)
         assert (await edge.get("/own12345")).status == 503
-        await edge.store.raise_number(0)
+        await edge.store.mark_whole(0)
         await answers(edge, "/own12345", 404)

@@ -172,7 +172,7 @@ async def test_a_stopping_edge_answers_what_it_holds(redis_server: RedisServer, 
 async def test_every_miss_takes_two_round_trips(redis_server: RedisServer, tmp_path: Path) -> None:
     """Unknown, disabled, deleted and wrong suffix, asked for the first time and again."""
     async with behind_proxy(redis_server, tmp_path) as (edge, proxy):
-        await edge.store.raise_number(4)
+        await edge.store.mark_whole(4)
         await put_misses(edge)
         assert (await edge.get("/live1234")).status == 302
         for path in MISSES * 2:

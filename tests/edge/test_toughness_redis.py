@@ -110,7 +110,7 @@ async def test_replaced_by_an_empty_one(own_redis: RedisServer, tmp_path: Path) 
             assert await watching.ask_fresh() == 503
             await asyncio.sleep(0.02)  # the pace of the recipients
         await edge.put(1, "cached12", None, *(f"recip{number:04}" for number in range(2_000)))
-        await edge.store.raise_number(1)
+        await edge.store.mark_whole(1)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from api.cli.connection import DEFAULT_URL, Connection
 from api.cli.output import print_json, stderr
 from api.client import ApiError, ClientError
 
+FAILED: Final = 1
 REFUSED: Final = 3
 UNREACHABLE: Final = 4
 
@@ -58,3 +59,6 @@ def main() -> None:
     except ClientError as error:
         stderr.print(str(error), style="red")
         sys.exit(UNREACHABLE)
+    except OSError as error:
+        stderr.print(f"{error.filename}: {error.strerror}", style="red")
+        sys.exit(FAILED)

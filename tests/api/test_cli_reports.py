@@ -1,5 +1,6 @@
 """The command line's reports: the files that it writes, and whose clicks it counts."""
 
+import asyncio
 import csv
 import io
 import json
@@ -35,8 +36,9 @@ async def put_clicks(api: RunningApi, count: int, **fields: object) -> str:
 async def test_an_export_is_whole_and_of_what_was_asked(api: RunningApi, tmp_path: Path) -> None:
     link = await put_clicks(api, 300, campaign="spring", tags=["sms"])
     await put_clicks(api, 30)
-    for name, options in (("clicks.csv", ("--link", link)), ("clicks.Parquet", ("--verdict", "human"))):
-        assert await run(api.url, "export", str(tmp_path / name), *RANGE, *options) == (0, "", "")
+    wanted = (("clicks.csv", "--link", link), ("clicks.Parquet", "--verdict", "human"))
+    exports = (run(api.url, "export", *arguments, *RANGE, folder=tmp_path) for arguments in wanted)
+    assert await asyncio.gather(*exports) == [(0, "", "")] * 2
     rows = list(csv.DictReader(io.StringIO((tmp_path / "clicks.csv").read_text("utf-8-sig"))))
     assert {row["id"] for row in rows} == {f"1-{seq}" for seq in range(300)}
     assert pq.read_table(tmp_path / "clicks.Parquet").num_rows == 220
@@ -44,9 +46,15 @@ async def test_an_export_is_whole_and_of_what_was_asked(api: RunningApi, tmp_pat
         api.url, "export", "-", "--format", "ndjson", "--campaign", "spring", "--country", "GB", *RANGE
     )
     assert (code, len(list(map(json.loads, output.splitlines())))) == (0, 300)
-    for expected, options in ((3, ("--link", "lnk_none")), (2, ("--link", link, "--tag", "sms"))):
-        code, _, errors = await run(api.url, "export", str(tmp_path / "none.csv"), *options)
-        assert (code, errors == "") == (expected, False)
+    refused = {
+        ("none.csv", "--link", "lnk_none"): 3,
+        ("none.csv", "--link", link, "--tag", "sms"): 2,
+        ("none.xlsx",): 2,
+        ("nowhere/none.csv",): 1,
+    }
+    tried = (run(api.url, "export", *arguments, folder=tmp_path) for arguments in refused)
+    for (code, _, errors), expected in zip(await asyncio.gather(*tried), refused.values(), strict=True):
+        assert (code, errors == "", "Traceback" in errors) == (expected, False, False)
     left = [name for name in os.listdir(tmp_path) if "clicks" in name or "none" in name]  # noqa: PTH208 - names alone
     assert sorted(left) == ["clicks.Parquet", "clicks.csv"]
 
@@ -55,18 +63,17 @@ async def test_clicks_are_counted_for_a_link_a_campaign_a_tag_a_domain_and_all(a
     link = await put_clicks(api, 30, campaign="spring", tags=["sms"])
     await put_clicks(api, 60, campaign="spring")
     await put_clicks(api, 90, tags=["sms"])
-    for of, clicks in (
-        ((link,), 30),
-        (("--campaign", "spring"), 90),
-        (("--tag", "sms"), 120),
-        (("--domain", DOMAIN), 180),
-        ((), 180),
-    ):
-        counted = await run_json(api.url, "stats", *of, *RANGE)
-        assert (counted["totals"]["total_clicks"], counted["totals"]["human_clicks"]) == (
-            clicks,
-            clicks * 2 // 3,
-        )
+    counts = {
+        (link,): 30,
+        ("--campaign", "spring"): 90,
+        ("--tag", "sms"): 120,
+        ("--domain", DOMAIN): 180,
+        (): 180,
+    }
+    reports = await asyncio.gather(*(run_json(api.url, "stats", *of, *RANGE) for of in counts))
+    for report, clicks in zip(reports, counts.values(), strict=True):
+        totals = report["totals"]
+        assert (totals["total_clicks"], totals["human_clicks"]) == (clicks, clicks * 2 // 3)
     code, output, _ = await run(
         api.url, "stats", "--tag", "sms", *RANGE, "--by", "country", "--compare", "--interval", "hour"
     )

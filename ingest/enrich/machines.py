@@ -111,7 +111,7 @@ ROBOTS: Final = (
         "browser of the word compatible",
         "human",
         r"(?i)compatible[;,]\+? ?(U; ?)?(Konqueror|MSPIE|Intel Mac|iCab|Opera|OmniWeb|ABrowse|AvantGo|"
-        r"NetPositive|Webpositive|Powermarks|ANTFresco|NCBrowser|Netbox|WebTV|AOL|IBrowse|Polaris|OffByOne)|"
+        r"NetPositive|Webpositive|Powermarks|ANTFresco|NCBrowser|Netbox|WebTV|AOL|IBrowse|Polaris|OffByOne|Odyssey)|"
         r"compatible[;,] *(Intel Mac|(mobile|tablet|smartphone)\d)|"
         r"compatible[;,][^)]*(MSIE[ +]\d|Windows[ +](NT|9|CE))|"
         r"compatible[;,].*(NetFront/|MIDP|Teleca|Brew \d|Novarra-Vision)",

@@ -53,7 +53,7 @@ openapi: environment ## Write docs/openapi.json anew from the code
 	$(BIN)/python -m api.openapi
 
 schema: environment ## Call every operation of the OpenAPI document with what fits and what does not, for long
-	SCHEMA_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/api/schemathesis/whole_document.py -s --timeout 7200
+	SCHEMA_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/api/schemathesis/test_whole_document.py -s --timeout 7200
 
 lock: environment ## Write the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml -o requirements.lock

@@ -19,7 +19,12 @@ def _check_origin(text: str) -> str:
 
 Origin = Annotated[
     str,
-    Field(max_length=300, description="As it is listed", examples=["2079283823847:1234"]),
+    Field(
+        max_length=300,
+        description="As it is listed",
+        examples=["2079283823847:1234"],
+        json_schema_extra={"pattern": r"^[\s\S]+:[0-9]{1,19}$"},
+    ),
     AfterValidator(_check_origin),
 ]
 

@@ -7,7 +7,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
-from api.fields import Fixed, Name, Text, Url, instant_of
+from api.fields import HOST_PATTERN, Fixed, Name, Text, Url, instant_of
 from api.models import Body
 from api.urls import normalise_domain
 from ingest.contract import DomainDocument
@@ -44,7 +44,14 @@ Host = Annotated[
     str,
     Field(max_length=260),
     AfterValidator(normalise_domain),
-    WithJsonSchema({"type": "string", "maxLength": 260, "examples": ["go.example.com"]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "host",
+            "pattern": HOST_PATTERN,
+            "examples": ["go.example.com"],
+        }
+    ),
 ]
 Title = Annotated[Name, Field(min_length=1, max_length=MAX_TITLE_CHARS)]
 Message = Annotated[Text, Field(min_length=1, max_length=MAX_MESSAGE_CHARS)]

@@ -13,6 +13,7 @@ from ingest.contract import Explanation, Request
 
 MAX_HEADERS: Final = 100
 MAX_HEADER_CHARS: Final = 2048
+_HEADER_NAME_PATTERN: Final = r"^(?![Uu][Ss][Ee][Rr]-[Aa][Gg][Ee][Nn][Tt]$)[^\x00-\x1f\x7f-\x9f]*$"
 _READ: Final = ", ".join(("referer", "accept-language", *SIGNAL_HEADERS))
 
 
@@ -43,9 +44,15 @@ def _lower(headers: dict[str, str]) -> dict[str, str]:
 
 
 HeaderText = Annotated[Text, Field(max_length=MAX_HEADER_CHARS)]
-Headers = Annotated[dict[HeaderText, HeaderText], Field(max_length=MAX_HEADERS), AfterValidator(_lower)]
+Headers = Annotated[
+    dict[Annotated[HeaderText, Field(json_schema_extra={"pattern": _HEADER_NAME_PATTERN})], HeaderText],
+    Field(max_length=MAX_HEADERS),
+    AfterValidator(_lower),
+]
 Address = Annotated[
-    str, AfterValidator(_check_address), WithJsonSchema({"type": "string", "examples": ["198.51.100.7"]})
+    str,
+    AfterValidator(_check_address),
+    WithJsonSchema({"type": "string", "format": "ip-address", "examples": ["198.51.100.7"]}),
 ]
 
 

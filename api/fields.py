@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, WithJsonSchema
+from pydantic.config import JsonDict
 
 from api.urls import MAX_URL_BYTES, normalise_url
 from edge.contract import CUSTOM, SUFFIX
@@ -67,6 +68,15 @@ def _check_label(value: str) -> str:
     return _check_text(value)
 
 
+def _read_integer(value: object) -> object:
+    """In JSON 580.0 is the integer 580 (RFC 8259, JSON Schema 2020-12); true and "580" are none."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("A whole number is wanted here")  # noqa: TRY004 - pydantic makes a flaw of it
+    return value
+
+
 def _refuse_change(_: object) -> None:
     raise ValueError("Fixed once the link is made; leave it out, or make a new link")
 
@@ -77,18 +87,17 @@ Instant = Annotated[
     AfterValidator(_check_instant),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2030-01-31T18:00:00Z"]}),
 ]
+URL_SCHEMA: Final[JsonDict] = {
+    "type": "string",
+    "format": "uri",
+    "maxLength": MAX_URL_BYTES,
+    "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://",
+    "examples": ["https://www.example.com/spring?from=sms"],
+}
 Url = Annotated[
     str,
     AfterValidator(normalise_url),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "format": "uri",
-            "maxLength": MAX_URL_BYTES,
-            "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://",
-            "examples": ["https://www.example.com/spring?from=sms"],
-        }
-    ),
+    WithJsonSchema(URL_SCHEMA),
 ]
 Code = Annotated[
     str,
@@ -102,8 +111,11 @@ Suffix = Annotated[
         {"type": "string", "pattern": "^" + SUFFIX.pattern.replace(r"\Z", "$"), "examples": ["cisco"]}
     ),
 ]
+HOST_PATTERN: Final = r"^[^\s/?#@\\]{1,260}$"
+"""What a host with an optional port has at least; the document's format `host` says the rest."""
 _TEXT_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _LABEL_PATTERN: Final = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$"
+WHOLE_NUMBER: Final = BeforeValidator(_read_integer)
 # For the document alone: our own validators tell what is wrong in better words.
 _AS_TEXT: Final = Field(json_schema_extra={"pattern": _TEXT_PATTERN})
 _AS_LABEL: Final = Field(json_schema_extra={"pattern": _LABEL_PATTERN})

@@ -1,7 +1,7 @@
 """What goes in and out of the link routes. The OpenAPI document is generated from these."""
 
 from datetime import datetime
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from pydantic.json_schema import SkipJsonSchema
@@ -23,6 +23,7 @@ from ingest.contract import LinkDocument, Status
 
 MAX_TAGS: Final = 50
 MAX_RECIPIENTS: Final = 10_000
+_AS_HOST: Final = Field(json_schema_extra={"format": "host"})
 
 
 class Body(BaseModel):
@@ -58,7 +59,7 @@ class LinkFields(Body):
 class NewLink(LinkFields):
     destination_url: Url
     code: Code | None = Field(None, description="Your own code; a fresh one of 8 characters if left out")
-    domain: str | None = Field(None, max_length=260, examples=["s.example.com"])
+    domain: Annotated[str, _AS_HOST] | None = Field(None, max_length=260, examples=["s.example.com"])
     suffix: Suffix | None = Field(None, description="Path between domain and code")
 
 

@@ -79,6 +79,8 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
             ref_template=_REF_TEMPLATE,
         )
         schemas.update(ours["$defs"])
+        for schema in schemas.values():
+            _constrain_names(schema)
         for _, method, operation in operations(document):
             _complete(operation, method, schemas)
         _link(document)
@@ -107,12 +109,26 @@ def _complete(operation: dict[str, Any], method: str, schemas: dict[str, Any]) -
         for content in operation["requestBody"]["content"].values():
             if "example" not in content and "examples" not in content:
                 content["example"] = example_of(content["schema"], schemas)
-    if method == "post":
+    if method == "post" and set(operation.get("requestBody", {}).get("content", ())) != {NDJSON_TYPES[0]}:
         operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
     if VENDOR_SHAPE not in operation:  # else it documents its errors itself
         _add_problems(responses, types)
     for response in responses.values():
         response.setdefault("headers", {}).update(_HEADERS)
+
+
+def _constrain_names(schema: Any) -> None:
+    """Pydantic writes names that must fit as `patternProperties`, which says nothing of those that don't."""
+    if isinstance(schema, dict):
+        patterns = schema.get("patternProperties")
+        if isinstance(patterns, dict) and len(patterns) == 1:
+            ((pattern, values),) = schema.pop("patternProperties").items()
+            schema["additionalProperties"] = values
+            schema.setdefault("propertyNames", {})["pattern"] = pattern
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for inner in schema:
+            _constrain_names(inner)
 
 
 def _add_problems(responses: dict[str, Any], types: Sequence[ProblemType]) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from aggregator.contract import Delivery, Standing, WebhookDocument, WebhookEvent
 from api.fields import Url, instant_of
@@ -32,7 +32,7 @@ class NewWebhook(BaseModel):
     )
     events: Events = Field(description="What it is told of", examples=[["link.clicked"]])
     description: str = Field("", max_length=200)
-    include_bots: bool = Field(
+    include_bots: StrictBool = Field(
         default=False, description="Tell of clicks of any verdict, not of humans' only"
     )
 
@@ -45,8 +45,10 @@ class WebhookPatch(BaseModel):
     url: HookUrl | None = Field(None, description="Fixed for `receipts`")
     events: Events | None = None
     description: str | None = Field(None, max_length=200)
-    include_bots: bool | None = None
-    enabled: bool | None = Field(None, description="Enable it again after it was disabled, or disable it")
+    include_bots: StrictBool | None = None
+    enabled: StrictBool | None = Field(
+        None, description="Enable it again after it was disabled, or disable it"
+    )
 
 
 class Webhook(BaseModel):

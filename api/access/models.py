@@ -5,13 +5,13 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
 from api.access.callers import Quota
 from api.access.scopes import GrantableScope
 from api.access.service_key import ServiceKey
-from api.fields import Fixed, Instant, Label, Name, Url, instant_of
+from api.fields import WHOLE_NUMBER, Fixed, Instant, Label, Name, Url, instant_of
 from api.models import Body
 from ingest.contract import AddressPrivacy, IdentityProvider, RecipientPrivacy, Role, TenantDocument
 
@@ -58,8 +58,8 @@ TenantId = Annotated[
 class RateLimit(Body):
     """At most `requests` in any `window_s` seconds."""
 
-    requests: StrictInt = Field(ge=1, le=1_000_000, examples=[600])
-    window_s: StrictInt = Field(ge=1, le=86_400, examples=[60])
+    requests: Annotated[int, Field(ge=1, le=1_000_000), WHOLE_NUMBER] = Field(examples=[600])
+    window_s: Annotated[int, Field(ge=1, le=86_400), WHOLE_NUMBER] = Field(examples=[60])
 
     def quota(self) -> Quota:
         return Quota(self.requests, self.window_s)
@@ -81,7 +81,7 @@ class KeyFields(Body):
         None, max_length=MAX_ADDRESSES, description="Addresses and networks (CIDR) it works from; null: all"
     )
     rate_limit: RateLimit | None = Field(None, description="null: no limit")
-    messages_per_s: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = Field(
+    messages_per_s: Annotated[int, Field(ge=1, le=100_000), WHOLE_NUMBER] | None = Field(
         None, description="SMS messages a second; null: no limit", examples=[100]
     )
     expires_at: Instant | None = Field(None, description="From then on it opens nothing; null: never")
@@ -96,10 +96,8 @@ class KeyPatch(KeyFields):
 
 
 class Rotation(Body):
-    overlap_s: StrictInt = Field(
+    overlap_s: Annotated[int, Field(ge=0, le=MAX_OVERLAP_S), WHOLE_NUMBER] = Field(
         86_400,
-        ge=0,
-        le=MAX_OVERLAP_S,
         description="For so many seconds the former key works beside the new one",
         examples=[3600],
     )
@@ -170,7 +168,7 @@ class TenantFields(Body):
 
     name: Name | None = Field(None, examples=["Acme"])
     active: StrictBool = Field(default=True, description="false: suspended, its keys and tokens are refused")
-    retention_days: Annotated[int, Field(strict=True, ge=1, le=36_500)] | None = Field(
+    retention_days: Annotated[int, Field(ge=1, le=36_500), WHOLE_NUMBER] | None = Field(
         None, description="How long its clicks are kept; null: as the settings say"
     )
     address_privacy: AddressPrivacy = "whole"

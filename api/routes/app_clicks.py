@@ -20,9 +20,9 @@ _CLICK: Final = {
     "required": ["short-url"],
     "additionalProperties": False,
     "properties": {
-        "short-url": {**_TEXT, "description": "The whole short URL that was opened"},
+        "short-url": {**_TEXT, "format": "uri", "description": "The whole short URL that was opened"},
         "user-agent": {**_TEXT, "description": "Of the phone"},
-        "ip-address": {**_TEXT, "description": "Of the phone; IPv4 or IPv6"},
+        "ip-address": {**_TEXT, "format": "ip-address", "description": "Of the phone; IPv4 or IPv6"},
     },
 }
 _EXAMPLE: Final = {

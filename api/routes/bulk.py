@@ -25,7 +25,7 @@ _UPSERT_EXAMPLE: Final = {
     "destination_url": "https://www.example.com/summer",
     "tags": ["sms"],
 }
-_LINES: Final = {"schema": {"type": "string", "description": "A JSON object a line"}}
+_LINES: Final = {"schema": {"description": "A JSON object a line"}}
 
 router = APIRouter(tags=["Links"], responses=document_problems(UNAUTHORIZED, UNAVAILABLE))
 _json = APIRouter(route_class=JsonRoute)

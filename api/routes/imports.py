@@ -33,7 +33,13 @@ router = APIRouter(tags=["Links"], responses=document_problems(UNAUTHORIZED, UNA
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {CSV_TYPE: {**_LINES, "example": _EXAMPLE}, NDJSON_TYPES[0]: _LINES},
+            "content": {
+                CSV_TYPE: {"schema": {"description": "A row a line, below a header"}, "example": _EXAMPLE},
+                NDJSON_TYPES[0]: {
+                    "schema": {"description": "A JSON object a line"},
+                    "example": '{"keyword": "Spring25", "url": "https://www.example.com/spring"}\n',
+                },
+            },
         }
     },
 )

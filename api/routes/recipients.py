@@ -50,7 +50,7 @@ _REQUEST_BODY: Final = {
         "content": {
             "application/json": {"schema": {"$ref": "#/components/schemas/NewRecipients"}},
             NDJSON_TYPES[0]: {
-                "schema": {"type": "string", "description": "A recipient a line"},
+                "schema": {"description": "A recipient a line"},
                 "example": _LINE_EXAMPLE,
             },
         },

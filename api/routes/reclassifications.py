@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Path, status
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from aggregator.contract import (
     Reclassification,
@@ -36,7 +36,7 @@ class NewReclassification(Body):
     since: Instant = Field(description="The first moment")
     until: Instant | None = Field(None, description="The moment after the last; now if left out")
     tenant: str | None = Field(None, max_length=100, description="Of one tenant only")
-    dry_run: bool = Field(default=False, description="Tell the difference, change nothing")
+    dry_run: StrictBool = Field(default=False, description="Tell the difference, change nothing")
 
 
 class VerdictChange(BaseModel):

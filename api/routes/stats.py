@@ -88,7 +88,11 @@ def read_report(
     timezone: Annotated[
         str,
         AfterValidator(_check_zone),
-        Query(description="Whose days and hours", examples=["Europe/London"]),
+        Query(
+            description="Whose days and hours: a name of the tz database",
+            examples=["Europe/London"],
+            json_schema_extra={"format": "time-zone"},
+        ),
     ] = "UTC",
     exclude_bots: Annotated[  # noqa: FBT002 - FastAPI passes it by name
         bool, Query(description="Count human clicks only, everywhere")
@@ -96,7 +100,11 @@ def read_report(
     by: Annotated[
         str | None,
         AfterValidator(lambda value: value and _check_dimensions(value)),
-        Query(description=f"Breakdowns, comma-separated: {', '.join(DIMENSIONS)}", examples=["country,os"]),
+        Query(
+            description=f"Breakdowns, comma-separated: {', '.join(DIMENSIONS)}",
+            examples=["country,os"],
+            json_schema_extra={"pattern": f"^$|^({'|'.join(DIMENSIONS)})(,({'|'.join(DIMENSIONS)}))*$"},
+        ),
     ] = None,
     preset: Annotated[
         Preset | None, Query(alias="range", description="A range by name, in whole days of the time zone")

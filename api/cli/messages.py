@@ -11,7 +11,7 @@ from api.cli.connection import Connection
 from api.cli.output import print_json, print_table, stderr
 
 COLUMNS: Final = ("id", "to", "status", "reason", "segments", "acceptedTime", "content")
-ACCEPTED_COLUMNS: Final = ("messageId", "to", "status", "segments", "content", "errors")
+ACCEPTED_COLUMNS: Final = ("messageId", "to", "status", "segments", "content", "reason")
 STATUSES: Final = ("queued", "sent", "failed", "expired")
 
 
@@ -48,7 +48,9 @@ def send(connection: Connection, /, to: tuple[str, ...], body: BinaryIO | None, 
     if connection.as_json:
         print_json(answer)
     else:
-        print_table(answer["messages"], ACCEPTED_COLUMNS)
+        reasons = ("; ".join(flaw["detail"] for flaw in one.get("errors", ())) for one in answer["messages"])
+        rows = ({**one, "reason": reason} for one, reason in zip(answer["messages"], reasons, strict=True))
+        print_table(rows, ACCEPTED_COLUMNS)
         for warning in (
             *answer["warnings"],
             *(each for one in answer["messages"] for each in one.get("warnings", ())),

@@ -63,7 +63,13 @@ def sparkline(values: Sequence[int]) -> str:
 def counting(what: str, total: int | None = None) -> Iterator[Progress]:
     """A progress bar on stderr while many things are done; none where stderr is no terminal."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=stderr, disable=not stderr.is_terminal, transient=True) as progress:
+    with Progress(
+        *columns,
+        console=stderr,
+        disable=not stderr.is_terminal,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # above the bar; but what goes to a file must stay out of it
+    ) as progress:
         progress.add_task(what, total=total)
         yield progress
 
@@ -86,7 +92,7 @@ def _cell(value: object) -> str:
         case int():
             return f"{value:,}"
         case list():
-            return ", ".join(map(str, value))
+            return ", ".join(map(_cell, value))
         case dict():
             return orjson.dumps(value).decode()
         case _:

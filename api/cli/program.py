@@ -15,6 +15,7 @@ from api.cli.output import print_json, stderr
 from api.client import ApiError, ClientError
 
 FAILED: Final = 1
+UNAUTHORIZED: Final = 401
 REFUSED: Final = 3
 UNREACHABLE: Final = 4
 
@@ -55,6 +56,8 @@ def main() -> None:
         stderr.print(f"Refused: {error}", style="red")
         for flaw in error.problem.get("errors", []):
             stderr.print(f"  {flaw.get('pointer') or flaw.get('parameter')}: {flaw['detail']}")
+        if error.status == UNAUTHORIZED:
+            stderr.print("Give a key that works by --key or SMARTLINKS_KEY.")
         sys.exit(REFUSED)
     except ClientError as error:
         stderr.print(str(error), style="red")

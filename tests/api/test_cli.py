@@ -4,6 +4,9 @@ import asyncio
 import csv
 import io
 import json
+import os
+import pty
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from aiohttp import web
 
 from api.cli.postman import SCHEMA, collection_of
 from api.client import ApiError, AsyncClient, Client, UnreachableError
-from tests.api.command import run, run_json
+from tests.api.command import ROOT, run, run_json
 from tests.api.conftest import KEY, RunningApi
 from tests.fixtures.receiver import Received, Receiver
 
@@ -59,6 +62,25 @@ async def test_recipients_go_in_as_they_are_and_codes_come_out_as_csv(api: Runni
         code, _, errors = await run(api.url, "recipients", "mint", str(link["id"]), stdin=stdin)
         assert (code, told in errors) == (1, True), errors
     assert await run_json(api.url, "recipients", "clicked", "--link", str(link["id"])) == []
+
+
+async def test_a_bar_on_the_terminal_keeps_out_of_the_output(api: RunningApi) -> None:
+    link = await api.make()
+    terminal, slave = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "api.cli", "--url", api.url, "--key", KEY),
+        *("recipients", "mint", str(link["id"]), "--total", "2"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=slave,
+        env={"PYTHONPATH": str(ROOT), "TERM": "xterm"},
+        cwd=ROOT,
+    )
+    output, _ = await process.communicate(b"+447700900123\n+447700900124\n")
+    assert len(output.splitlines()) == 3
+    assert b"2/2" in os.read(terminal, 64 * 1024)
+    os.close(slave)
+    os.close(terminal)
 
 
 async def test_lines_that_are_refused_are_told_and_the_exit_code_says_so(

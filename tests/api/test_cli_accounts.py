@@ -20,7 +20,7 @@ async def test_a_key_from_its_making_to_its_end(api: RunningApi) -> None:
         run(api.url, "keys", "list"),
         run(api.url, "keys", "revoke", made["id"], stdin=b"n\n"),
     )
-    assert former[0] == 3
+    assert (former[0], "SMARTLINKS_KEY" in former[2]) == (3, True)
     assert (code, "[reports]" in table, rotated["ending"] in table, rotated["key"] in table) == (
         0,
         True,

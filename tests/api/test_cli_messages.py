@@ -32,7 +32,7 @@ async def test_messages_are_sent_listed_and_shown(api: RunningApi) -> None:
         "order-1",
         first["content"],
     )
-    assert (code, "[Hi]" in table, "failed" in table) == (1, True, True)
+    assert (code, "[Hi]" in table, "Not a telephone number" in table) == (1, True, True)
     assert len(await run_json(api.url, "sms", "list", "--status", "queued", "--limit", "2")) == 2
     assert (usage, "--body" in errors) == (2, True)
 

@@ -11,7 +11,6 @@ from typing import Final
 from aggregator.rollups.windows import (
     DIMENSION_SAMPLES,
     DIMENSIONS,
-    KEY_SAMPLE,
     MAX_KEYS,
     TOTAL,
     TOTAL_SAMPLES,
@@ -69,8 +68,8 @@ _COUNTS: Final = (
     levelled AS
     (
         SELECT *,
-            2 * greatest({key_sample}, intDiv(if(dimension = '{total}', {total_sample}, {dimension_sample}),
-                count() OVER (PARTITION BY subject, start, dimension))) AS kept,
+            2 * if(dimension = '{total}', {total_sample}, {dimension_sample})
+                / count() OVER (PARTITION BY subject, start, dimension) AS kept,
             toUInt8(if(visitors <= kept, 0, ceil(log2(visitors / kept)))) AS level
         FROM counted
         ORDER BY key_clicks DESC, key LIMIT {max_keys} BY subject, start, dimension
@@ -159,6 +158,5 @@ def _statement(template: str, windows: Sequence[Window], dimensions: Sequence[st
         total=TOTAL,
         total_sample=TOTAL_SAMPLES[first.grain_s],
         dimension_sample=DIMENSION_SAMPLES[first.grain_s],
-        key_sample=KEY_SAMPLE,
         max_keys=MAX_KEYS,
     )

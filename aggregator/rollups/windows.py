@@ -41,11 +41,11 @@ TOTAL: Final = "total"
 # Of each dimension so many keys, those with the most clicks.
 MAX_KEYS: Final = 10_000
 
-# How many visitors the sample of a window of each grain holds at least, where there are as many: of all, of a
-# dimension (shared by its keys), and of any key. `docs/decisions.md` has the errors that come of them.
-TOTAL_SAMPLES: Final = {DAY_S: 4_096, HOUR_S: 1_024, QUARTER_S: 256}
-DIMENSION_SAMPLES: Final = {DAY_S: 1_024, HOUR_S: 256, QUARTER_S: 64}
-KEY_SAMPLE: Final = 2
+# How many visitors the sample of a window of each grain holds at least, where there are as many: of all, and
+# of a dimension (shared by its keys). A report reads all of them, so they are what it costs;
+# `docs/performance.md` has the errors that come of them.
+TOTAL_SAMPLES: Final = {DAY_S: 2_048, HOUR_S: 512, QUARTER_S: 128}
+DIMENSION_SAMPLES: Final = {DAY_S: 512, HOUR_S: 128, QUARTER_S: 32}
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -40,7 +40,7 @@ class _Merge:
         visitors = rows.visitors + windows.visitors
         sources = windows.windows + bool(rows.human)
         if sources > 1 and windows.windows:
-            visitors = min(human, round(visitors * windows.share_of_first_visits))
+            visitors = min(human, round(visitors * windows.share))
             self.has_estimates |= windows.level > 0 and human > 0
         return Counted(clicks, human, visitors, previews)
 
@@ -100,14 +100,19 @@ def _count(warehouse: Warehouse, query: StatsQuery, starts_ms: Sequence[int]) ->
     plan = make_plan(warehouse, query.scope, query.span_ms, starts_ms, one_bucket_a_window=whole_days)
     same = plan.totals is plan.series
     tally = count_rows(warehouse, query.scope, plan.totals.rest, starts_ms, by, human_only=query.exclude_bots)
-    rolled = count_windows(warehouse, query.scope, plan.window_scope, plan.totals, by)
+    rolled = count_windows(
+        warehouse, query.scope, plan.window_scope, plan.totals, by, starts_ms, with_buckets=same
+    )
+    if same:
+        return tally, rolled
+    series = count_rows(
+        warehouse, query.scope, plan.series.rest, starts_ms, (), human_only=query.exclude_bots
+    )
     buckets = count_buckets(warehouse, query.scope, plan.window_scope, plan.series, starts_ms)
-    if not same:
-        series = count_rows(
-            warehouse, query.scope, plan.series.rest, starts_ms, (), human_only=query.exclude_bots
-        )
-        tally = Tally(tally.total, series.buckets, tally.keys)
-    return tally, Rolled(rolled.total, buckets, rolled.keys)
+    return (
+        Tally(tally.total, series.buckets, tally.keys),
+        Rolled(rolled.total, buckets, rolled.keys),
+    )
 
 
 def _counts(counted: Counted) -> dict[str, int]:

@@ -11,6 +11,7 @@ import pytest
 from api.access.key_ring import KeyRing
 from edge.contract import Settings
 from tests.api.conftest import KEY, RunningApi, StartApi
+from tests.api.key_timing import open_ring, steps_of
 from tests.api.test_bad_input import assert_problem
 
 
@@ -120,3 +121,11 @@ def test_a_wrong_key_costs_the_same_steps_whatever_it_looks_like(
     for key in (KEY, KEY[:-1] + "x", "x" + KEY[1:], "", "x" * 10_000):
         ring.find(key.encode())
     assert compared == [(64, 64)] * 5
+
+
+def test_a_wrong_key_takes_as_many_steps_as_the_right_one() -> None:
+    """The steps of the interpreter are counted, not timed: `python -m tests.api.key_timing` does that."""
+    ring, kinds = open_ring()
+    steps = {kind: steps_of(ring, key) for kind, key in kinds.items()}
+    assert steps["right"] > 0
+    assert len(set(steps.values())) == 1, steps

@@ -1,12 +1,20 @@
 """The clicks themselves: pages by cursor, and files that spreadsheets and programs read."""
 
+import asyncio
+import contextlib
 import csv
 import io
 import json
+import threading
+from collections.abc import Generator, Mapping
 
+import httpx
 import pyarrow.parquet as pq
+import pytest
 
 from api.auth import DEFAULT_TENANT
+from api.reports import click_rows
+from ingest.contract import Row
 from tests.api.conftest import RunningApi
 from tests.fixtures.clicks import insert_clicks
 
@@ -91,3 +99,51 @@ async def test_a_foreign_cursor_and_a_bad_range_are_refused(api: RunningApi) -> 
     for query in ("cursor=nonsense", "from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "format=xlsx"):
         answer = await api.client.get(f"{path}?{query}")
         assert answer.status_code == 422, answer.text
+
+
+async def clicked_often(api: RunningApi) -> str:
+    """As `clicked`, of more clicks than sockets and engine hold for a reader: 400,000."""
+    path = await clicked(api, 1)
+    api.warehouse.command(
+        "INSERT INTO clicks (tenant, link, ts, source, seq, verdict, user_agent)"
+        " SELECT tenant, link, ts, 2, number, 'human', repeat('agent', 40)"
+        " FROM clicks ARRAY JOIN range(400000) AS number"
+    )
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+async def test_an_error_in_the_middle_cuts_the_file(
+    api: RunningApi, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = await clicked_often(api)
+    failing = click_rows._SHOWN.replace("user_agent", "if(throwIf(seq = 350000) = 0, user_agent, '')")
+    monkeypatch.setattr(click_rows, "_SHOWN", failing)
+    async with api.client.stream("GET", path, params={**RANGE, "format": kind}) as answer:
+        assert answer.status_code == 200
+        with pytest.raises(httpx.RemoteProtocolError):
+            await answer.aread()
+
+
+async def test_a_reader_that_hangs_up_ends_the_query(
+    api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = await clicked_often(api)
+    ended, rows = threading.Event(), 0
+    stream = api.warehouse.stream
+
+    def watched(sql: str, parameters: Mapping[str, object] | None = None) -> Generator[list[Row]]:
+        nonlocal rows
+        with contextlib.closing(stream(sql, parameters)) as blocks:
+            try:
+                for block in blocks:
+                    rows += len(block)
+                    yield block
+            finally:
+                ended.set()
+
+    monkeypatch.setattr(api.warehouse, "stream", watched)
+    async with api.client.stream("GET", path, params={**RANGE, "format": "ndjson"}) as answer:
+        await anext(answer.aiter_bytes())
+    assert await asyncio.to_thread(ended.wait, 30)
+    assert rows < 400_000

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import hashlib
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -36,6 +37,7 @@ from ingest.contract import (
 )
 
 ID_CHARS: Final = 12
+_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 MAX_DRAWS: Final = 8  # of a fresh code; two misses in a row are next to impossible
 
 
@@ -89,16 +91,18 @@ class Links:
         tag = await self._link_store.domain_tag(link.domain)
         return await self._link_store.resolve(tag, code) == link.number
 
-    async def make(self, tenant: str, new: NewLink, past: Past | None = None) -> LinkDocument:
+    async def make(
+        self, tenant: str, new: NewLink, past: Past | None = None, *, link_id: str | None = None
+    ) -> LinkDocument:
         """Raises a 422 where the fields don't fit, a 409 where the code is taken.
 
-        A link with a `past` may have expired already.
+        A link with a `past` may have expired already. `link_id` is a fresh one unless it is given.
         """
         await self._outbox.settle()
         await require_filled(self._link_store, self._catalogue)
         await self.check(new, may_have_expired=past is not None)
         async with self._domains.use(tenant, new.domain) as domain:
-            return await self._make_on(domain, tenant, new, past or Past())
+            return await self._make_on(domain, tenant, new, past or Past(), link_id)
 
     async def upsert(self, tenant: str, new: UpsertedLink) -> tuple[LinkDocument, bool]:
         """The one link with this external id, and whether it was made just now.
@@ -125,13 +129,17 @@ class Links:
             if new.code is not None and await self._link_store.resolve(tag, new.code) is not None:
                 raise _code_taken(new.code)
 
-    async def _make_on(self, domain: str, tenant: str, new: NewLink, past: Past) -> LinkDocument:
+    async def _make_on(
+        self, domain: str, tenant: str, new: NewLink, past: Past, link_id: str | None
+    ) -> LinkDocument:
         tag = await self._link_store.domain_tag(domain)
         for _ in range(MAX_DRAWS):
             code = new.code or generate()
             if await self._link_store.resolve(tag, code) is None:
                 number = await self._link_store.next_number()
                 link = self._document(tenant, new, domain, code, number, past)
+                if link_id is not None:
+                    link = dataclasses.replace(link, id=link_id)
                 try:
                     await self._outbox.publish(
                         LinkSaved(new_event_id(), link.created_at_ms, tenant, link),
@@ -218,6 +226,16 @@ _EMPTY: Final[dict[str, Any]] = {
     "forward_query": False,
     "enabled": True,
 }
+
+
+def derived_link_id(*parts: str) -> str:
+    """A link's id that is worked out from texts, the same each time."""
+    number = int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest())
+    chars = []
+    for _ in range(ID_CHARS):
+        number, digit = divmod(number, len(_DIGITS))
+        chars.append(_DIGITS[digit])
+    return "lnk_" + "".join(chars)
 
 
 def _unlike(new: NewLink, link: LinkDocument) -> list[Flaw]:

@@ -35,6 +35,14 @@ class Metrics:
         self.codes_minted = Counter(
             "smartlinks_api_codes_minted", "Codes minted for recipients", registry=registry
         )
+        self.link_commands = Counter(
+            "smartlinks_api_link_commands", "Link commands from Kafka answered", registry=registry
+        )
+        self.link_commands_undecodable = Counter(
+            "smartlinks_api_link_commands_undecodable",
+            "Values on the topic of link commands that were none",
+            registry=registry,
+        )
         self.restored = Counter(
             "smartlinks_api_restored",
             "Links and codes put back into a Redis that had lost them",

@@ -13,12 +13,15 @@ from api.audit.log import AuditLog
 from api.auth import admin_key
 from api.conventions.request_ids import log_request_ids
 from api.conventions.shared_state import SharedState
+from api.link_stream.applying import Applying
+from api.link_stream.consumer import LinkStream
 from api.messages.dispatcher import Dispatcher
 from api.messages.gateway import open_gateway, read_gateway_url
 from api.messages.service import Messages
 from api.metrics import Metrics
 from api.rebuild import rebuild_link_store
 from api.server import listen, serve
+from api.services import Services
 from edge.contract import (
     PREFIX,
     LinkStore,
@@ -34,6 +37,7 @@ from ingest.contract import (
     Outbox,
     Warehouse,
     WarehouseUnavailableError,
+    parse_kafka_address,
 )
 
 OPS_PORT_OFFSET: Final = 3
@@ -113,6 +117,7 @@ class Program:
                 asyncio.create_task(self._access.run()),
                 asyncio.create_task(self._audit_log.run()),
                 asyncio.create_task(self._dispatch(app.state.services.messages)),
+                asyncio.create_task(self._consume_commands(app.state.services)),
             ]
             try:
                 await serve(app, listener, stop)
@@ -175,6 +180,12 @@ class Program:
             await dispatcher.run()
         finally:
             await gateway.close()
+
+    async def _consume_commands(self, services: Services) -> None:
+        """Apply link commands from Kafka, where there is one."""
+        if self._settings.events_url is not None:
+            address = parse_kafka_address(self._settings.events_url)
+            await LinkStream(address, Applying(services, self._shared_state), self._metrics).run()
 
     async def _make_room(self) -> None:
         """Give the codes more buckets as they become more."""

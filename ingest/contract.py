@@ -12,6 +12,15 @@ from ingest.enrich.verdict import Judge
 from ingest.enrich.visitor import VisitorKeyError
 from ingest.erasure import ON_ITS_WAY, count_named, erase_link, erase_named
 from ingest.explain import Explainer, Explanation, Request
+from ingest.kafka.address import (
+    DEAD_SUFFIX,
+    LINK_RESULTS_TOPIC,
+    LINKS_TOPIC,
+    KafkaAddress,
+)
+from ingest.kafka.address import parse_address as parse_kafka_address
+from ingest.kafka.errors import BusUnavailableError
+from ingest.kafka.topics import ensure_topics
 from ingest.link_events import (
     CodesMinted,
     CodesMintedAcross,
@@ -54,11 +63,15 @@ from ingest.warehouse import Row, Warehouse, WarehouseError, WarehouseUnavailabl
 
 __all__ = [
     "CLICK_COLUMNS",
+    "DEAD_SUFFIX",
     "DEFAULT_TENANT",
+    "LINKS_TOPIC",
+    "LINK_RESULTS_TOPIC",
     "MAX_EVENT_BYTES",
     "ON_ITS_WAY",
     "RULES_VERSION",
     "AddressPrivacy",
+    "BusUnavailableError",
     "Catalogue",
     "Click",
     "CodeTakenError",
@@ -74,6 +87,7 @@ __all__ = [
     "Explanation",
     "IdentityProvider",
     "Judge",
+    "KafkaAddress",
     "LinkDeleted",
     "LinkDocument",
     "LinkEvent",
@@ -104,12 +118,14 @@ __all__ = [
     "decode_as",
     "drop_salts",
     "edge_link",
+    "ensure_topics",
     "erase_link",
     "erase_named",
     "finish_removals",
     "mark_dirty",
     "month_bounds_ms",
     "open_warehouse",
+    "parse_kafka_address",
     "read_last_seqs",
     "read_tenants",
     "recipient_keys_path",

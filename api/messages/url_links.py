@@ -6,11 +6,10 @@ counts.
 """
 
 import asyncio
-import hashlib
 from typing import Final
 
 from api.events import Clock, new_event_id
-from api.links import ID_CHARS, Links
+from api.links import Links, derived_link_id
 from api.problems import unavailable
 from api.rebuild import require_filled
 from edge.contract import LinkStore, generate
@@ -21,18 +20,11 @@ MAX_IDS: Final = 100
 MAX_DRAWS: Final = 8
 LINKS_AT_A_TIME: Final = 32  # where every destination has URLs of its own; Redis has fewer connections
 MAX_NAME_CHARS: Final = 200
-_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def url_link_id(tenant: str, domain: str, url: str, attempt: int = 0) -> str:
     """`lnk_` and 12 characters of a hash."""
-    text = "\0".join((tenant, domain, url, str(attempt)))
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest())
-    chars = []
-    for _ in range(ID_CHARS):
-        number, digit = divmod(number, len(_DIGITS))
-        chars.append(_DIGITS[digit])
-    return "lnk_" + "".join(chars)
+    return derived_link_id(tenant, domain, url, str(attempt))
 
 
 class UrlLinks:

@@ -91,7 +91,7 @@ class RunningApi:
         await self.access.open()
         await self.audit_log.recover()
         self._refreshing = asyncio.create_task(self.access.run())
-        app = build_app(
+        self.app = app = build_app(
             settings=self.settings,
             access=self.access,
             shared_state=self.shared_state,

@@ -38,7 +38,7 @@ asyncio.run(run(settings, warehouse, asyncio.Event()))
 class Program:
     """The api program with chDB in a process of its own."""
 
-    def __init__(self, data_dir: Path, redis_url: str) -> None:
+    def __init__(self, data_dir: Path, redis_url: str, **environment: str) -> None:
         self.api_port = free_port()
         self.metrics_port = free_port() - 3
         self._environment = {
@@ -48,6 +48,7 @@ class Program:
             "SMARTLINKS_API_PORT": str(self.api_port),
             "SMARTLINKS_METRICS_PORT": str(self.metrics_port),
             "SMARTLINKS_ADMIN_KEY": KEY,
+            **environment,
         }
 
     @contextmanager

@@ -1,0 +1,1 @@
+"""Links made and changed by events on Kafka, through the same services as over HTTP."""

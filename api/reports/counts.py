@@ -20,12 +20,12 @@ FROM (
         AND start >= toDateTime({since:Int64}, 'UTC')
     GROUP BY link
     UNION ALL
-    SELECT subject, 0, argMax(clicks, changes)
-    FROM click_windows
+    SELECT subject, 0, sum(clicks)
+    FROM click_windows FINAL
     WHERE tenant = {tenant:String} AND scope = 'link' AND grain = {day:UInt32} AND dimension = ''
         AND subject IN {links:Array(UInt64)}
         AND start >= toDateTime({first_day:Int64}, 'UTC') AND start < toDateTime({yesterday:Int64}, 'UTC')
-    GROUP BY subject, start
+    GROUP BY subject
     UNION ALL
     SELECT subject, 0, sum(clicks)
     FROM click_changes

@@ -10,7 +10,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
@@ -31,6 +31,8 @@ from ingest.contract import (
 
 NOTED_FOR_S: Final = 8 * 24 * 3600  # longer than the topic keeps a command
 AT_ONCE: Final = 64
+RECIPIENTS_A_RUN: Final = 8_000
+MINTED_AT_ONCE: Final = 4
 PASSING: Final = (
     LinkStoreUnavailableError,
     WarehouseUnavailableError,
@@ -51,6 +53,7 @@ class Applying:
         self._services = services
         self._shared_state = shared_state
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._minting = asyncio.Semaphore(MINTED_AT_ONCE)
 
     async def apply(self, commands: Sequence[Command | RefusedCommandError]) -> list[list[bytes]]:
         """The results of each command, in order.
@@ -123,7 +126,7 @@ class Applying:
         return results.of_deletion(head, link_id)
 
     async def _add_recipients(self, commands: Sequence[AddRecipients]) -> list[list[bytes]]:
-        """Those of one link by one look-up and one event, links side by side."""
+        """Many of a link at a time, some looked up while others are written; links side by side."""
         by_link: defaultdict[tuple[str, str | None, str | None], list[int]] = defaultdict(list)
         for at, command in enumerate(commands):
             by_link[command.tenant, command.link_id, command.external_id].append(at)
@@ -134,13 +137,14 @@ class Applying:
             for at, answer in zip(places, await self._mint(some), strict=True):
                 answers[at] = answer
 
-        await asyncio.gather(*map(add, by_link.values()))
+        runs = [run for places in by_link.values() for run in _runs(places, commands)]
+        await asyncio.gather(*map(add, runs))
         return answers
 
     async def _mint(self, commands: Sequence[AddRecipients]) -> list[list[bytes]]:
         pairs = [(each.recipient, each.reference) for command in commands for each in command.recipients]
         try:
-            async with self._places:
+            async with self._minting:
                 link_id = await self._find(commands[0])
                 link, codes = await self._services.recipients.mint_pairs(commands[0].tenant, link_id, pairs)
         except PASSING:
@@ -172,6 +176,20 @@ class Applying:
             if error.problem.type is NOT_FOUND:
                 return None
             raise
+
+
+def _runs(places: Sequence[int], commands: Sequence[AddRecipients]) -> Iterator[list[int]]:
+    """The places in runs of some `RECIPIENTS_A_RUN` recipients."""
+    run: list[int] = []
+    count = 0
+    for at in places:
+        run.append(at)
+        count += len(commands[at].recipients)
+        if count >= RECIPIENTS_A_RUN:
+            yield run
+            run, count = [], 0
+    if run:
+        yield run
 
 
 def link_id_of(tenant: str, command_id: str) -> str:

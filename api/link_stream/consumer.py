@@ -101,9 +101,12 @@ class LinkStream(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka sh
                 fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_COMMANDS)
                 self.trouble = None
                 async with self._applied:
-                    for at, records in fetched.items():
-                        if at in consumer.assignment():
-                            await self._handle(consumer, producer, at, records)
+                    done = await asyncio.gather(  # partitions side by side
+                        *(self._handle(consumer, producer, *each) for each in fetched.items()),
+                        return_exceptions=True,
+                    )
+                for error in filter(None, done):
+                    raise error
 
     async def _handle(
         self,

@@ -16,6 +16,7 @@ from deploy.demo.campaign import Click
 from deploy.standalone.ports import free_port
 from edge.contract import Settings, serve_edge
 
+LANGUAGES: Final = "en-GB,en;q=0.9"  # every browser names some; who names none is taken for a machine
 _HOST: Final = "127.0.0.1"
 _LOOPBACK: Final = ipaddress.ip_network("127.0.0.0/8")
 
@@ -35,7 +36,9 @@ class PastEdge:
         """The destination that the edge answers with. Raises `WrongAnswerError` where it is no redirect."""
         parts = urlsplit(short_url)
         self.now_ms = click.at_ms
+        languages = {"Accept-Language": LANGUAGES} if click.agent.verdict == "human" else {}
         headers = {
+            **languages,
             **click.headers,
             "Host": parts.netloc,
             "User-Agent": click.agent.user_agent,

@@ -13,6 +13,7 @@ from edge.links import EdgeLink
 from edge.linkstore import LinkStore, LinkStoreUnavailableError
 from edge.logs import configure_logging
 from edge.ops import Ops
+from edge.redis_connection import open_redis_client
 from edge.redis_link_store import open_link_store
 from edge.routing import Decision, decide, platform_of
 from edge.serving import serve_edge
@@ -65,6 +66,7 @@ __all__ = [
     "load",
     "new_source_id",
     "open_link_store",
+    "open_redis_client",
     "platform_of",
     "segment_name",
     "serve_edge",

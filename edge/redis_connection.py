@@ -11,7 +11,7 @@ from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import RedisError
 
 from edge.linkstore import LinkStoreUnavailableError
-from edge.redis_address import ClusterAddress
+from edge.redis_address import CLUSTER_SCHEME, ClusterAddress
 
 TIMEOUT_S: Final = 2
 DEADLINE_S: Final = 3  # of commands with their second try
@@ -81,7 +81,21 @@ def connect_to_server(url: str) -> RedisConnection:
 
 def connect_to_cluster(address: ClusterAddress) -> RedisConnection:
     """Connects when first used."""
-    client = RedisCluster(
+    return RedisConnection(_cluster_client(address))
+
+
+def open_redis_client(url: str) -> Any:
+    """redis-py's client of a server or a cluster, for whoever keeps other things there than links.
+
+    Every command waits `TIMEOUT_S` at the most. Raises `ValueError` where the URL does not parse.
+    """
+    if url.startswith(CLUSTER_SCHEME):
+        return _cluster_client(ClusterAddress.parse(url))
+    return Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+
+
+def _cluster_client(address: ClusterAddress) -> RedisCluster:
+    return RedisCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in address.seeds],
         username=None if address.node.password is None else address.node.username,
         password=address.node.password,
@@ -93,4 +107,3 @@ def connect_to_cluster(address: ClusterAddress) -> RedisConnection:
         require_full_coverage=False,  # what other masters have is reached while one is down
         retry=Retry(ConstantBackoff(CLUSTER_PAUSE_S), CLUSTER_TRIES),
     )
-    return RedisConnection(client)

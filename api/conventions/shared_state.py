@@ -3,13 +3,11 @@
 Nothing here is lost for good with Redis: limits begin anew, and a repeated request is carried out again.
 """
 
-from typing import Any, Final
+from typing import Any
 
-from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import RedisError
 
-TIMEOUT_S: Final = 2.0
-_CLUSTER: Final = "redis+cluster://"
+from edge.contract import open_redis_client
 
 
 class SharedStateUnavailableError(Exception):
@@ -20,12 +18,7 @@ class SharedState:
     """Keys that end by themselves. Belongs to one event loop. Raises `SharedStateUnavailableError`."""
 
     def __init__(self, url: str) -> None:
-        options: dict[str, Any] = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
-        self._redis: Any  # redis-py types its commands as sync or async, whichever
-        if url.startswith(_CLUSTER):
-            self._redis = RedisCluster.from_url(url.replace(_CLUSTER, "redis://", 1), **options)
-        else:
-            self._redis = Redis.from_url(url, **options)
+        self._redis: Any = open_redis_client(url)  # redis-py types its commands as sync or async, whichever
 
     async def claim(self, key: str, value: bytes, ttl_s: int) -> bytes | None:
         """Set the key unless it is there; what was there, None where it is ours now."""

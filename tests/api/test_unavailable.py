@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.rebuild import rebuild_link_store
 from edge.contract import Settings, open_link_store
 from ingest.contract import Warehouse, WarehouseUnavailableError
 from tests.api.conftest import DOMAIN, RunningApi
@@ -190,5 +191,6 @@ async def test_redis_that_comes_back_is_used_again(fragile_api: RunningApi, own_
     own_redis.stop()
     assert_unavailable(await fragile_api.client.post("/v1/links", json=BODY), "Redis")
     own_redis.start()
+    await rebuild_link_store(fragile_api.link_store, fragile_api.catalogue)  # as the program does each second
     answer = await until_not_503(lambda: fragile_api.client.post("/v1/links", json=BODY))
     assert answer.status_code == 201

@@ -89,12 +89,12 @@ def test_stops_the_edge_first_and_redis_last(system: System) -> None:
 def test_shows_the_service_key_once_and_then_where_it_stands(new_system: Callable[..., System]) -> None:
     system = new_system(extra_env={"SMARTLINKS_ADMIN_KEY": ""})
     system.start()
-    wait_until("the welcome", lambda: "Places" in log_of(system))
+    wait_until("the welcome", lambda: "Service key" in log_of(system))
     key = (system.data_dir / "admin.key").read_text().strip()
     assert log_of(system).count(key) == 1
     system.stop()
     system.start()
-    wait_until("the second welcome", lambda: log_of(system).count("Places") == 2)
+    wait_until("the second welcome", lambda: log_of(system).count("Service key") == 2)
     assert log_of(system).count(key) == 1
     assert f"in {system.data_dir / 'admin.key'}" in log_of(system)
 

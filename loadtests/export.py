@@ -1,8 +1,9 @@
-"""Reads all clicks of a tenant as CSV and as Parquet; tells the time and how far the server's memory grew.
+"""Exports clicks as CSV, NDJSON and Parquet; tells the rate and how far the server's memory grew.
 
-    .venv/bin/python -m loadtests.export [rows]
+    .venv/bin/python -m loadtests.export [rows ...]
 
-It makes the clicks in a warehouse of its own, then starts the whole system on it, on free ports.
+It makes the clicks in a warehouse of its own, starts the whole system on it, on free ports, and waits until
+the aggregator has rolled them up. Fewer rows are those of a part of the day. Each file is counted.
 """
 
 import subprocess
@@ -17,17 +18,24 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import pyarrow.parquet as pq
 
 from aggregator.contract import migrate
 from api.auth import DEFAULT_TENANT
 from ingest.chdb import ChdbWarehouse
 from loadtests.bulk import KEY, PORTS, running_system
-from loadtests.processes import resident_bytes
+from loadtests.processes import cpu_s, resident_bytes
 
+ROWS: Final = (1_000_000, 5_000_000, 10_000_000)
+KINDS: Final = ("csv", "ndjson", "parquet")
+DAY: Final = timedelta(days=1)
+IDLE_LOOK_S: Final = 3.0
+IDLE_WITHIN_S: Final = 600.0
 _MB: Final = 1_000_000
 _MAKE: Final = """
 INSERT INTO clicks (tenant, link, ts, source, seq, verdict, visitor, country, browser, ip, user_agent)
-SELECT {tenant:String}, number % 1000, fromUnixTimestamp64Milli({begin:Int64} + number % 86400000, 'UTC'), 1,
+SELECT {tenant:String}, number % 1000,
+    fromUnixTimestamp64Milli({begin:Int64} + intDiv(number * 86400000, {rows:UInt64}), 'UTC'), 1,
     number, 'human', cityHash64(number), 'GB', 'Chrome', concat('203.0.113.', toString(number % 250)),
     concat('Mozilla/5.0 (Linux; Android 14) Chrome/', toString(number % 1000))
 FROM numbers({rows:UInt64})
@@ -62,42 +70,65 @@ def peak_of(pid: int) -> Iterator[list[int]]:
         watcher.join()
 
 
-def export(kind: str, begin: datetime, server_pid: int) -> None:
-    before = resident_bytes(server_pid)
-    began_s, received = time.monotonic(), 0
-    parameters = {
-        "format": kind,
-        "from": begin.isoformat(),
-        "to": (begin + timedelta(days=1)).isoformat(),
-    }
+def wait_until_idle(pid: int) -> None:
+    """Until the process uses less than a tenth of a core."""
+    ends_s = time.monotonic() + IDLE_WITHIN_S
+    while time.monotonic() < ends_s:
+        before_s = cpu_s(pid)
+        time.sleep(IDLE_LOOK_S)
+        if cpu_s(pid) - before_s < 0.1 * IDLE_LOOK_S:
+            return
+    raise SystemExit("The server does not come to rest.")
+
+
+def export(kind: str, begin: datetime, span: timedelta, rows: int, server_pid: int, file: Path) -> None:
+    """Read one export into the file, check that all is there, and print a line of the table."""
+    before, cpu_before_s, began_s = resident_bytes(server_pid), cpu_s(server_pid), time.monotonic()
+    parameters = {"format": kind, "from": begin.isoformat(), "to": (begin + span).isoformat()}
+    lines = 0
     with (
         peak_of(server_pid) as peak,
+        file.open("wb") as output,
         httpx.Client(base_url=f"http://127.0.0.1:{PORTS['API']}", timeout=60) as client,
         client.stream("GET", "/v1/clicks", params=parameters, headers={"Key": KEY}) as answer,
     ):
         answer.raise_for_status()
         for chunk in answer.iter_bytes():
-            received += len(chunk)
+            lines += chunk.count(b"\n")
+            output.write(chunk)
+    seconds = time.monotonic() - began_s
+    counted = {"csv": lines - 1, "ndjson": lines}.get(kind) or pq.read_metadata(file).num_rows
+    if counted != rows:
+        raise SystemExit(f"{counted:,} rows came, not {rows:,}")
+    cpu_us = (cpu_s(server_pid) - cpu_before_s) / rows * 1e6
     print(
-        f"{kind}: {received / _MB:,.0f} MB in {time.monotonic() - began_s:,.1f} s,"
-        f" server {before / _MB:,.0f} MB before, {peak[0] / _MB:,.0f} MB at most",
+        f"| {rows:,} | {kind} | {file.stat().st_size / _MB:,.0f} | {seconds:,.1f} | {rows / seconds:,.0f}"
+        f" | {cpu_us:.1f} | {before / _MB:,.0f} | {peak[0] / _MB:,.0f} | {(peak[0] - before) / _MB:,.0f} |",
         flush=True,
     )
+    file.unlink()
 
 
 def main() -> None:
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    all_rows = sorted(map(int, sys.argv[1:])) or list(ROWS)
     begin = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=2)
     with tempfile.TemporaryDirectory(prefix="export-", dir="/tmp") as scratch:
         folder = Path(scratch)
         # In a process of its own: the engine that made the clicks is to be gone when the system opens them.
-        arguments = [str(folder / "var" / "warehouse"), str(rows), begin.isoformat()]
+        arguments = [str(folder / "var" / "warehouse"), str(all_rows[-1]), begin.isoformat()]
         make = "import sys; from loadtests.export import make_clicks; make_clicks(*sys.argv[1:])"
         subprocess.run([sys.executable, "-c", make, *arguments], check=True)
         with running_system(folder) as server_pid:
-            print(f"{rows:,} rows", flush=True)
-            for kind in ("csv", "parquet", "csv"):
-                export(kind, begin, server_pid)
+            wait_until_idle(server_pid)
+            print(
+                "| rows | as | MB | seconds | rows a second | server's CPU µs a row"
+                " | server before, MB | at most, MB | growth, MB |\n" + "| --- " * 9 + "|",
+                flush=True,
+            )
+            for kind in KINDS:
+                for rows in all_rows:
+                    span = DAY * rows / all_rows[-1]
+                    export(kind, begin, span, rows, server_pid, folder / "export")
 
 
 if __name__ == "__main__":

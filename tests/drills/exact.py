@@ -1,0 +1,133 @@
+"""What "exact" means, for all drills: every 302 that a client read is counted once, and nothing else is.
+
+Counted are the rows and whatever counts rows: `click_sources` by spool, `click_changes` by quarter of an
+hour, `click_windows` by quarter, hour and day once the aggregator computed them, and the ledger.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from aggregator.contract import DAY_S, HOUR_S, MAX_KEYS, QUARTER_S, read_ledger, refresh
+from ingest.contract import Warehouse
+
+TAG: Final = "https://tag.example.com/"
+"""Begins the `Referer` of a click of ours; a number of its own follows."""
+
+_SUBJECTS: Final = {"link": "link", "domain": "cityHash64(domain)", "tenant": "toUInt64(0)"}
+
+# Windows that are known, beside the rows of their time, their subject and their tenant.
+_WINDOWS: Final = """
+SELECT count() FROM
+(
+    SELECT tenant, subject, start, clicks FROM click_windows FINAL
+    WHERE scope = '{scope}' AND grain = {grain} AND dimension = ''
+) AS known
+FULL JOIN
+(
+    SELECT tenant, {subject} AS subject, count() AS counted,
+        toDateTime(intDiv(toUnixTimestamp(ts), {grain}) * {grain}, 'UTC') AS start
+    FROM clicks GROUP BY tenant, subject, start
+    {among}
+) AS live USING (tenant, subject, start)
+WHERE clicks != counted
+"""
+
+# Only large windows are computed by the hour and the quarter, and have breakdowns.
+_KNOWN_ONLY: Final = """HAVING (tenant, subject, start) IN (
+        SELECT tenant, subject, start FROM click_windows
+        WHERE scope = '{scope}' AND grain = {grain} AND dimension = ''
+    )"""
+
+_BREAKDOWNS: Final = f"""
+SELECT count()
+FROM (SELECT * FROM click_windows FINAL WHERE dimension != '') AS parts
+INNER JOIN (SELECT * FROM click_windows FINAL WHERE dimension = '' AND detailed) AS whole
+    USING (tenant, scope, grain, subject, start, changes)
+WHERE length(parts.keys) < {MAX_KEYS} AND arraySum(parts.key_clicks) != whole.clicks
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was sent. `asked` and `answered` are clicks by their tag, answered by a 302 that was read.
+
+    `spooled` are clicks that were written to spools without a client: of each source, its last number.
+    """
+
+    asked: Collection[str] = ()
+    answered: Collection[str] = ()
+    spooled: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def clicks(self) -> int:
+        """How many must be counted at the least."""
+        return len(self.answered) + sum(self.spooled.values())
+
+
+def differences(warehouse: Warehouse, sent: Sent, spool_dir: Path, *, ledger: bool = True) -> list[str]:
+    """What is not as it should be, in words; empty if all is exact. Nothing may be on its way any more.
+
+    Computes the windows as the aggregator does once they have ended. Blocks.
+    """
+    soon = datetime.now(UTC) + timedelta(days=1, hours=1)
+    while refresh(warehouse, soon, everything=True):
+        pass
+    found = [*_row_differences(warehouse, sent), *_rollup_differences(warehouse)]
+    if ledger:
+        found += _ledger_differences(warehouse, spool_dir)
+    return found
+
+
+def _row_differences(warehouse: Warehouse, sent: Sent) -> Iterator[str]:
+    rows = warehouse.query(
+        f"SELECT referer, count() FROM clicks WHERE startsWith(referer, '{TAG}') GROUP BY referer"
+    )
+    stored = {str(tag): int(count) for tag, count in rows}
+    answered, asked = frozenset(sent.answered), frozenset(sent.asked)
+    yield from _tell("answered, not stored", len(answered - stored.keys()))
+    yield from _tell("stored, never asked", len(stored.keys() - asked))
+    yield from _tell("stored more than once", sum(count > 1 for count in stored.values()))
+    sources = warehouse.query(
+        "SELECT source, count(), uniqExact(seq), max(seq) FROM clicks"
+        " WHERE source IN {sources:Array(UInt64)} GROUP BY source",
+        {"sources": sorted(sent.spooled)},
+    )
+    counted = {int(source): tuple(map(int, counts)) for source, *counts in sources}
+    wrong = [
+        f"{source}: {counted.get(source)}"
+        for source, n in sent.spooled.items()
+        if counted.get(source) != (n, n, n)
+    ]
+    yield from _tell(f"spools whose rows differ ({', '.join(wrong[:3])})", len(wrong))
+
+
+def _rollup_differences(warehouse: Warehouse) -> Iterator[str]:
+    def count(sql: str) -> int:
+        return int(str(warehouse.query(sql)[0][0]))
+
+    rows = count("SELECT count() FROM clicks") + count("SELECT count() FROM removed_clicks FINAL")
+    yield from _tell("difference of click_sources", count("SELECT sum(clicks) FROM click_sources") - rows)
+    for scope, subject in _SUBJECTS.items():
+        changes = count(f"SELECT sum(clicks) FROM click_changes WHERE scope = '{scope}'")
+        yield from _tell(f"difference of click_changes by {scope}", changes - rows)
+        for grain in (DAY_S, HOUR_S, QUARTER_S):
+            among = "" if grain == DAY_S else _KNOWN_ONLY.format(scope=scope, grain=grain)
+            sql = _WINDOWS.format(scope=scope, subject=subject, grain=grain, among=among)
+            yield from _tell(f"wrong windows of {grain} s by {scope}", count(sql))
+    yield from _tell("windows whose breakdowns don't add up", count(_BREAKDOWNS))
+
+
+def _ledger_differences(warehouse: Warehouse, spool_dir: Path) -> Iterator[str]:
+    ledger = read_ledger(warehouse, spool_dir)
+    for name, difference in ledger.differences.items():
+        yield from _tell(f"difference of the ledger's {name}", difference)
+    yield from _tell("on the way for ever", ledger.account.on_the_way)
+    yield from _tell("missing in the ledger", ledger.account.missing)
+
+
+def _tell(what: str, count: int) -> Iterator[str]:
+    if count:
+        yield f"{what}: {count:,}"

@@ -13,8 +13,6 @@ SELECT DISTINCT tenant, link
 FROM (
     SELECT tenant, link FROM clicks WHERE (tenant, link) IN recent
     UNION ALL
-    SELECT tenant, link FROM clicks_15m WHERE (tenant, link) IN recent
-    UNION ALL
     SELECT tenant, link FROM codes WHERE (tenant, link) IN recent
     UNION ALL
     SELECT tenant, link FROM sent_15m WHERE (tenant, link) IN recent

@@ -50,11 +50,6 @@ def expire_clicks(warehouse: Warehouse, wanted: Sequence[Cutoff]) -> int:
         for (month,) in warehouse.query(_MONTHS.format(older=older), parameters):
             of_month = f"{older} AND toYYYYMM(ts) = {int(month)}"
             expired += remove_clicks(warehouse, of_month, parameters, reason="expired")
-            warehouse.command(
-                "DELETE FROM clicks_15m WHERE start < toDateTime({cutoff:Int64} / 1000, 'UTC')"
-                f" AND {whose} AND toYYYYMM(start) = {int(month)}",
-                parameters,
-            )
     return expired
 
 

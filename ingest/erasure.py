@@ -50,7 +50,7 @@ def erase_link(warehouse: Warehouse, tenant: str, number: int) -> None:
     """Delete every row about the link but its tombstone. Run it again for what arrived meanwhile."""
     link: dict[str, object] = {"tenant": tenant, "link": number}
     remove_clicks(warehouse, _OF_LINK, link, reason="erased")
-    for table in ("clicks_15m", "sent_15m", "codes"):
+    for table in ("sent_15m", "codes"):
         warehouse.command(f"DELETE FROM {table} WHERE {_OF_LINK}", link)
     warehouse.command(
         "DELETE FROM links WHERE tenant = {tenant:String} AND number = {link:UInt64} AND NOT deleted", link

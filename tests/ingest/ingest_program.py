@@ -139,7 +139,7 @@ def main() -> None:
             "SELECT source, sum(clicks), max(last_seq) FROM click_sources GROUP BY source"
         ),
         "dead": warehouse.query("SELECT count() FROM dead_letters"),
-        "quarters": warehouse.query("SELECT sum(clicks) FROM clicks_15m"),
+        "quarters": warehouse.query("SELECT sum(clicks) FROM click_changes WHERE scope = 'tenant'"),
     }
     warehouse.close()
     sys.stdout.buffer.write(orjson.dumps(counts))

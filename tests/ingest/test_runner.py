@@ -80,15 +80,20 @@ def spool(writer: SpoolWriter, count: int = 1, **fields: Any) -> None:
 
 
 def count_of(warehouse: Warehouse, table: str = "clicks") -> int:
+    """Of `click_changes`, of each scope, which all must have the same."""
+    if table == "click_changes":
+        counts = warehouse.query("SELECT sum(clicks) FROM click_changes GROUP BY scope")
+        assert len(set(counts)) <= 1, counts
+        return int(counts[0][0]) if counts else 0
     counted = "count()" if table == "clicks" else "sum(clicks)"
     ((count,),) = warehouse.query(f"SELECT {counted} FROM {table}")
     return int(count)
 
 
 def assert_stored_once(warehouse: Warehouse, count: int) -> None:
-    assert {table: count_of(warehouse, table) for table in ("clicks", "clicks_15m", "click_sources")} == {
+    assert {table: count_of(warehouse, table) for table in ("clicks", "click_changes", "click_sources")} == {
         "clicks": count,
-        "clicks_15m": count,
+        "click_changes": count,
         "click_sources": count,
     }
 

@@ -126,7 +126,7 @@ def check_exact(system: System, load: Load) -> None:
     assert stored.keys() - load.sent == set()
     [[rows, rollup, sources]] = stored_clicks(
         system.data_dir,
-        "SELECT (SELECT count() FROM clicks), (SELECT sum(clicks) FROM clicks_15m),"
+        "SELECT (SELECT count() FROM clicks), (SELECT sum(clicks) FROM click_changes WHERE scope = 'tenant'),"
         " (SELECT sum(clicks) FROM click_sources)",
     )
     assert rows == rollup == sources == len(stored)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.drills import processes
+from tests.drills import kafka_faults, members, processes, warehouse
 from tests.drills.report import Outcome
 
 
@@ -26,4 +26,22 @@ DRILLS: Final = (
     ),
     Drill("shipper", "kill -9 of the shipper: exact", processes.kill_shipper),
     Drill("workers", "kill -9 of the edge's workers: exact; back within 2 s", processes.kill_workers),
+    Drill("kafka-leaders", "the leader of three brokers killed: exact", kafka_faults.kill_leaders),
+    Drill(
+        "kafka-outage",
+        "all brokers down: redirects' p99 within 1.2 times, memory bounded, the spool drained after; exact",
+        kafka_faults.stop_all_brokers,
+    ),
+    Drill(
+        "members",
+        "members of the group added, ended and killed: exact; no partition silent for 30 s",
+        members.change_members,
+    ),
+    Drill("warehouse-kills", "kill -9 of the warehouse: exact", warehouse.kill_warehouse),
+    Drill(
+        "warehouse-pauses",
+        "the warehouse paused: exact; the lag drains at twice the arrival rate",
+        warehouse.pause_warehouse,
+    ),
+    Drill("warehouse-disk", "the warehouse's disk full: exact once there is room", warehouse.fill_disk),
 )

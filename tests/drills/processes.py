@@ -41,7 +41,7 @@ def kill_ingest(folder: Path, *, kills_a_point: int = 10) -> Outcome:
 def kill_shipper(folder: Path, *, kills: int = 20) -> Outcome:
     def kill_all(site: Site) -> None:
         for _ in range(kills):
-            site.await_progress(more=200)
+            site.await_progress(more=500)
             site.programs.kill("ingest.shipper")
             site.programs.start("ingest.shipper")
 

@@ -1,0 +1,119 @@
+"""Three brokers: leaders die one after the other, and then all are away for minutes."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import psutil
+from aiokafka.errors import KafkaError
+
+from ingest.kafka.address import CLICKS_TOPIC
+from loadtests.constant_rate import Offered, offer_from_load_core
+from loadtests.neighbours import SERVER_CORE
+from tests.drills.clients import Crowd, clicking
+from tests.drills.exact import Sent
+from tests.drills.processes import CROWD_RATE, SPOOLS, counts, told
+from tests.drills.report import Outcome
+from tests.drills.site import PATH, Site, running_site
+from tests.fixtures.system import wait_until
+from tests.kafka.leaders import PartitionState, read_states
+
+BROKERS: Final = 3
+SLOWER_AT_MOST: Final = 1.2
+GROWN_AT_MOST_BYTES: Final = 32 * 1024 * 1024
+RATE: Final = 1_000.0
+USUAL_S: Final = 20.0
+
+
+def kill_leaders(folder: Path, *, kills: int = 5) -> Outcome:
+    """Whoever leads most partitions dies; it comes back once the others have stored more."""
+    with running_site(folder, brokers=BROKERS) as site:
+        with (
+            clicking(site.system.edge_port, [PATH]) as clients,
+            Crowd(site.spool_dir, spools=SPOOLS, rate=CROWD_RATE) as crowd,
+        ):
+            for _ in range(kills):
+                wait_until("all in sync", lambda: _all_in_sync(site), deadline_s=120)
+                site.await_progress(more=500)
+                leaders = Counter(state.leader for state in _states(site).values())
+                ((leader, _),) = leaders.most_common(1)
+                site.kafka.brokers[leader - 1].kill()
+                site.await_progress(more=2_000, deadline_s=60)
+                site.kafka.start()
+        sent = told(clients, crowd)
+        misses = site.settle(sent)
+        return Outcome(f"{kills} leaders killed; {counts(site, sent)}", misses)
+
+
+def stop_all_brokers(folder: Path, *, down_s: float = 180.0) -> Outcome:
+    """Redirects at a constant rate, before and while all brokers are down."""
+    codes = folder / "codes"
+    codes.write_text(PATH[1:])
+    with running_site(folder, brokers=BROKERS) as site:
+        _make_way(site)
+        port = site.system.edge_port
+        offered = [offer_from_load_core(port, codes, rate=RATE, seconds=USUAL_S) for _ in range(2)]
+        usual = offered[-1]  # the first one warmed everything up
+        before = _resident_bytes(site)
+        site.kafka.kill()
+        down = offer_from_load_core(port, codes, rate=RATE, seconds=down_s)
+        grown = _resident_bytes(site) - before
+        backlog = site.metric("ingest.shipper", "smartlinks_shipper_backlog_bytes") or 0
+        site.kafka.start()
+        began_s = time.monotonic()
+        answered = sum(each.requests for each in (*offered, down))
+        site.await_drained(lambda: site.stored() >= answered)
+        drained_s = time.monotonic() - began_s
+        misses = [*site.settle(Sent()), *_misses(site, [*offered, down], usual, down, grown)]
+        came = (
+            f"down for {down_s:.0f} s, p99 {down.p99_ms:.2f} ms beside {usual.p99_ms:.2f} before at"
+            f" {RATE:.0f}/s, edge and shipper grew by {grown / 2**20:.0f} MiB,"
+            f" {backlog / 2**20:.0f} MiB of spool stored {drained_s:.0f} s after; {answered:,} times 302, {site.stored():,} rows"
+        )
+        return Outcome(came, tuple(misses))
+
+
+def _misses(site: Site, offered: list[Offered], usual: Offered, down: Offered, grown: int) -> list[str]:
+    misses = []
+    answered, failed = sum(each.requests for each in offered), sum(each.failed for each in offered)
+    if failed:
+        misses.append(f"{failed} requests failed")
+    if site.stored() != answered:
+        misses.append(f"{site.stored():,} rows of {answered:,} clicks")
+    if down.p99_ms > SLOWER_AT_MOST * usual.p99_ms:
+        misses.append(f"p99 was {down.p99_ms / usual.p99_ms:.2f} times as long")
+    if grown > GROWN_AT_MOST_BYTES:
+        misses.append(f"grew by {grown:,} bytes")
+    if site.metric("ingest.shipper", "smartlinks_shipper_backlog_bytes"):
+        misses.append("the spool was not drained")
+    return misses
+
+
+def _states(site: Site) -> dict[int, PartitionState]:
+    return asyncio.run(read_states(site.system.extra_env["SMARTLINKS_EVENTS_URL"], CLICKS_TOPIC))
+
+
+def _all_in_sync(site: Site) -> bool:
+    with contextlib.suppress(KafkaError):
+        return all(len(state.in_sync) == BROKERS for state in _states(site).values())
+    return False
+
+
+def _make_way(site: Site) -> None:
+    """The edge has a core; what would be on other machines takes what nobody wants."""
+    for worker in site.programs.process("edge").children():
+        worker.cpu_affinity([int(SERVER_CORE)])
+    others = [site.clickhouse.pid, *(broker.pid for broker in site.kafka.brokers)]
+    others += [site.programs.process(name).pid for name in ("ingest", "aggregator")]
+    for pid in others:
+        for thread in psutil.Process(pid).threads():
+            os.setpriority(os.PRIO_PROCESS, thread.id, 19)
+
+
+def _resident_bytes(site: Site) -> int:
+    edge = site.programs.process("edge")
+    return sum(each.memory_info().rss for each in (*edge.children(), site.programs.process("ingest.shipper")))

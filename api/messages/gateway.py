@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from api.messages.dlt import DltTags, read_dlt_tags
 from api.messages.message import Message
 
 DEFAULT_WINDOW: Final = 10
@@ -50,6 +51,7 @@ class GatewayAddress:
     user: str
     password: str
     window: int
+    dlt_tags: DltTags
 
 
 def read_gateway_url(url: str) -> GatewayAddress:
@@ -65,14 +67,15 @@ def read_gateway_url(url: str) -> GatewayAddress:
         raise ValueError("is http://host/path, https://host/path or smpp://system_id:password@host:2775")
     if kind == "smpp" and not parts.username:
         raise ValueError("is smpp://system_id:password@host:2775")
+    query = dict(parse_qsl(parts.query))
     window = DEFAULT_WINDOW
-    if kind == "smpp" and (given := parse_qs(parts.query).get("window")):
-        if not given[0].isdecimal() or not 1 <= int(given[0]) <= MAX_WINDOW:
+    if kind == "smpp" and "window" in query:
+        if not query["window"].isdecimal() or not 1 <= int(query["window"]) <= MAX_WINDOW:
             raise ValueError(f"has a window of 1 to {MAX_WINDOW} messages, such as ?window=10")
-        window = int(given[0])
+        window = int(query["window"])
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    return GatewayAddress(kind, bare, parts.hostname, port, user, password, window)
+    return GatewayAddress(kind, bare, parts.hostname, port, user, password, window, read_dlt_tags(query))
 
 
 def open_gateway(url: str) -> Gateway:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from aiosmpplib import NPI, TON, PhoneNumber, SubmitSm
 from aiosmpplib.codec import find_codec_info
+from aiosmpplib.state import OptionalParam
 
 from api.fields import instant_of
+from api.messages.dlt import DltTags
 from api.messages.encoding import cut_segments
-from api.messages.gateway import GatewayAddress, GatewayUnavailableError
+from api.messages.gateway import GatewayAddress, GatewayRefusedError, GatewayUnavailableError
 from api.messages.message import Message
 from api.messages.smpp_session import ENQUIRE_EVERY_S, SmppSession
 
@@ -39,8 +41,9 @@ class SmppGateway:
 
     async def send(self, message: Message) -> str:
         """See `Gateway.send`. The id is that of the first part."""
+        parts = list(parts_of(message, self._address.dlt_tags))
         session = await self._open()
-        ids = [await session.submit(part) for part in parts_of(message)]
+        ids = [await session.submit(part) for part in parts]
         return ids[0]
 
     async def close(self) -> None:
@@ -60,9 +63,16 @@ class SmppGateway:
             return self._session
 
 
-def parts_of(message: Message) -> Iterator[SubmitSm]:
-    """The PDUs of a message: one, or one a segment with a user data header (3GPP TS 23.040, 9.2.3.24.1)."""
+def parts_of(message: Message, dlt_tags: DltTags) -> Iterator[SubmitSm]:
+    """The PDUs of a message: one, or one a segment with a user data header (3GPP TS 23.040, 9.2.3.24.1).
+
+    Raises `GatewayRefusedError`.
+    """
     payloads = list(_payloads(message))
+    try:
+        parameters = dlt_tags.parameters(message.dlt_template_id)
+    except ValueError as error:
+        raise GatewayRefusedError(str(error)) from None
     # The same in every attempt, so that a phone which has some parts already joins them with the others.
     reference = int(message.id[-2:], 16)
     for number, payload in enumerate(payloads, 1):
@@ -74,6 +84,7 @@ def parts_of(message: Message) -> Iterator[SubmitSm]:
             validity_period=instant_of(message.expires_at_ms),
             registered_delivery=0,
             encoding=_CODINGS[message.encoding],
+            optional_params=[OptionalParam(tag, value) for tag, value in parameters.items()],
         )
         header = bytes((5, 0, 3, reference, len(payloads), number)) if len(payloads) > 1 else b""
         part.set_encoded_message(header + payload)

@@ -75,7 +75,7 @@ public class Smsc {
             String.valueOf(message.getDestAddrTon()), String.valueOf(message.getDestAddrNpi()),
             String.valueOf(message.getDataCoding()), String.valueOf(message.getEsmClass()), message.getValidityPeriod(),
             hex(data, 0, header), hex(data, header, data.length),
-            escape(text(message.getDataCoding(), data, header)));
+            escape(text(message.getDataCoding(), data, header)), parameters(message));
         return new SubmitSmResult(new MessageId("id" + IDS.incrementAndGet()), new OptionalParameter[0]);
     }
 
@@ -86,6 +86,16 @@ public class Smsc {
             case 8: return new String(payload, StandardCharsets.UTF_16BE);
             default: return "";
         }
+    }
+
+    /** The optional parameters as they came, tag and length included, with commas between. */
+    private static String parameters(SubmitSm message) {
+        StringBuilder all = new StringBuilder();
+        for (OptionalParameter parameter : message.getOptionalParameters()) {
+            byte[] bytes = parameter.serialize();
+            all.append(all.length() == 0 ? "" : ",").append(hex(bytes, 0, bytes.length));
+        }
+        return all.toString();
     }
 
     private static String hex(byte[] data, int from, int to) {

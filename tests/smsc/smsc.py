@@ -29,7 +29,7 @@ class SmscUnavailableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """One submit_sm as the SMSC read it. `header` and `payload` are hexadecimal digits."""
+    """One submit_sm as the SMSC read it. `header`, `payload` and `parameters` are hexadecimal digits."""
 
     to: str
     source: str
@@ -43,6 +43,7 @@ class Submitted:
     header: str
     payload: str
     text: str
+    parameters: str
 
 
 class Smsc:

@@ -60,6 +60,43 @@ async def test_addresses_say_what_kind_they_are(smsc: Smsc, make_message: MakeMe
     await gateway.close()
 
 
+async def test_dlt_ids_go_along_as_optional_parameters(smsc: Smsc, make_message: MakeMessage) -> None:
+    template = "1107161234567890123"
+    entity = "1101456780000012345"
+    two_parts = make_message("a" * 200, dlt_template_id=template, recipient="+447700900101")
+    for at, query in enumerate(
+        ("", f"?dlt_entity_id={entity}", "?dlt_entity_tag=0x1401&dlt_template_tag=0x1400")
+    ):
+        gateway = open_gateway(smsc.url + query)
+        await gateway.send(make_message(dlt_template_id=template, recipient=f"+44770090020{at}"))
+        if at == 1:
+            await gateway.send(two_parts)
+            await gateway.send(make_message(recipient="+447700900102"))
+            with pytest.raises(GatewayRefusedError, match="dltTemplateId"):
+                await gateway.send(make_message(dlt_template_id="\u0969"))
+        await gateway.close()
+    by_number: dict[str, list[str]] = {}
+    for one in await smsc.wait_for(6):
+        by_number.setdefault(one.to, []).append(one.parameters)
+    under_1400, under_1401 = (f"140{at}0013{template.encode().hex()}" for at in (0, 1))
+    of_entity = f"14000013{entity.encode().hex()}"
+    assert by_number == {
+        "447700900200": [under_1401],
+        "447700900201": [f"{of_entity},{under_1401}"],
+        "447700900202": [under_1400],
+        "447700900101": [f"{of_entity},{under_1401}"] * 2,
+        "447700900102": [of_entity],
+    }
+
+
+@pytest.mark.parametrize(
+    "query", ["dlt_entity_tag=0x0424", "dlt_template_tag=one", "dlt_template_tag=0x1400", "dlt_entity_id=%00"]
+)
+def test_dlt_settings_that_are_none_are_refused(query: str) -> None:
+    with pytest.raises(ValueError, match="dlt_"):
+        read_gateway_url(f"smpp://smartlink:secret@127.0.0.1?{query}")
+
+
 async def test_refusals_are_told_from_what_passes(smsc: Smsc, make_message: MakeMessage) -> None:
     gateway = open_gateway(smsc.url)
     with pytest.raises(GatewayRefusedError, match="ESME_RINVDSTADR"):

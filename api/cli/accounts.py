@@ -23,14 +23,27 @@ def list_keys(connection: Connection) -> None:
     print_list(connection, "/v1/keys", ("id", "name", "ending", "scopes", "status", "last_used_at"))
 
 
+def _key_options(command: Any) -> Any:
+    for option in reversed(
+        (
+            click.option("--name"),
+            click.option(
+                "--scope",
+                "scopes",
+                multiple=True,
+                help="admin, edit, send, report, click; may be given again.",
+            ),
+            click.option("--address", "addresses", multiple=True, help="Address or network it works from."),
+            click.option("--messages-per-s", type=int, help="SMS messages a second."),
+            click.option("--expires-at", help="RFC 3339."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 @keys.command("create")
-@click.option("--name")
-@click.option(
-    "--scope", "scopes", multiple=True, help="admin, edit, send, report, click; may be given again."
-)
-@click.option("--address", "addresses", multiple=True, help="Address or network it works from.")
-@click.option("--messages-per-s", type=int, help="SMS messages a second.")
-@click.option("--expires-at", help="RFC 3339.")
+@_key_options
 @click.option("--tenant", help="Of this tenant, such as its first key; of your own account if left out.")
 @click.pass_obj
 def create_key(connection: Connection, /, tenant: str | None, **fields: Any) -> None:
@@ -45,6 +58,18 @@ def create_key(connection: Connection, /, tenant: str | None, **fields: Any) -> 
 def show_key(connection: Connection, key_id: str) -> None:
     """Show a key, without the key itself."""
     print_answer(connection, "GET", f"/v1/keys/{segment(key_id)}")
+
+
+@keys.command("update")
+@click.argument("key_id")
+@_key_options
+@click.pass_obj
+def update_key(connection: Connection, /, key_id: str, **fields: Any) -> None:
+    """Change what is given of a key; lists are replaced as a whole."""
+    body = given(fields)
+    if not body:
+        raise click.UsageError("Nothing to change: give at least one option (see --help).")
+    print_answer(connection, "PATCH", f"/v1/keys/{segment(key_id)}", body)
 
 
 @keys.command("rotate")

@@ -9,7 +9,21 @@ from typing import Final
 
 import click
 
-from api.cli import accounts, clicks, domains, links, messages, operation, recipients, reports, webhooks
+from api.cli import (
+    accounts,
+    audit,
+    clicks,
+    domains,
+    explain,
+    labels,
+    links,
+    messages,
+    operation,
+    recipients,
+    reports,
+    templates,
+    webhooks,
+)
 from api.cli.connection import DEFAULT_URL, Connection
 from api.cli.output import print_json, stderr
 from api.client import ApiError, ClientError
@@ -37,12 +51,15 @@ def smartlinks(context: click.Context, url: str, key: str | None, *, as_json: bo
 
 
 COMMANDS: Final[tuple[click.Command, ...]] = (
-    *(links.group, recipients.group, messages.group, clicks.group, webhooks.group),
-    *(reports.stats, reports.export, domains.group, accounts.keys, accounts.tenants),
+    *(links.group, labels.campaigns, labels.tags, recipients.group, messages.group, clicks.group),
+    *(reports.stats, reports.export, webhooks.group),
+    *(domains.group, accounts.keys, accounts.tenants, audit.audit),
     *(operation.ledger, operation.dlq, operation.reclassify, operation.postman),
 )
 for command in COMMANDS:
     smartlinks.add_command(command)
+links.group.add_command(explain.explain)
+messages.group.add_command(templates.group)
 
 
 def main() -> None:

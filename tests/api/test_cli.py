@@ -175,3 +175,26 @@ async def test_the_client_streams_both_ways_and_raises_what_is_wrong(api: Runnin
         operations = [{"destination_url": "https://www.example.com/", "code": f"Async{n}"} for n in range(3)]
         verdicts = [verdict async for block in client.change_links(operations) for verdict in block]
         assert [verdict["link"]["code"] for verdict in verdicts] == ["Async0", "Async1", "Async2"]
+
+
+async def test_a_click_is_explained(api: RunningApi) -> None:
+    link = await api.make()
+    command = ("links", "explain", str(link["id"]), "--address", "192.0.2.1", "--user-agent")
+    explained, (code, table, _), (usage, _, errors) = await asyncio.gather(
+        run_json(api.url, *command, "Mozilla/5.0", "--header", "Sec-Purpose: prefetch", "--method", "GET"),
+        run(api.url, *command, "WhatsApp/2.24.20.89 A"),
+        run(api.url, *command, "", "--header", "none"),
+    )
+    assert explained["event"]["signals"]["sec-purpose"] == "prefetch"
+    assert (code, "preview: WhatsApp" in table, "https://www.example.com/" in table) == (0, True, True)
+    assert (usage, "NAME:VALUE" in errors) == (2, True)
+
+
+async def test_campaigns_and_tags_are_listed_with_their_links(api: RunningApi) -> None:
+    await api.make(campaign="spring", tags=["sms", "uk"])
+    await api.make(campaign="spring", tags=["sms"])
+    campaigns, tags = await asyncio.gather(
+        run_json(api.url, "campaigns"), run_json(api.url, "tags", "-q", "SM", "--limit", "5")
+    )
+    assert campaigns == [{"name": "spring", "links": 2, "active_links": 2}]
+    assert tags == [{"name": "sms", "links": 2, "active_links": 2}]

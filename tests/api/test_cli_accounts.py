@@ -1,6 +1,8 @@
 """The command line's keys, tenants and domains."""
 
 import asyncio
+import json
+from pathlib import Path
 
 from tests.api.command import run, run_json
 from tests.api.conftest import DOMAIN, RunningApi
@@ -28,6 +30,8 @@ async def test_a_key_from_its_making_to_its_end(api: RunningApi) -> None:
         False,
     )
     assert (asked, "Aborted" in errors) == (1, True)
+    renamed = await run_json(api.url, "keys", "update", made["id"], "--name", "renamed", "--scope", "click")
+    assert (renamed["name"], renamed["scopes"]) == ("renamed", ["click"])
     assert await run_json(api.url, "keys", "revoke", made["id"], "--yes") == []
     assert (await run_json(api.url, "keys", "show", made["id"]))["status"] == "revoked"
 
@@ -52,10 +56,18 @@ async def test_a_tenant_its_first_key_and_its_suspension(api: RunningApi) -> Non
     assert changed in listed
 
 
-async def test_a_domain_from_its_making_to_its_end(api: RunningApi) -> None:
+async def test_a_domain_from_its_making_to_its_end(api: RunningApi, tmp_path: Path) -> None:
     url = "https://www.example.com/none"
-    made = await run_json(api.url, "domains", "create", "go.example.com", "--not-found-url", url)
+    links = tmp_path / "assetlinks.json"
+    links.write_text('[{"relation": ["delegate_permission/common.handle_all_urls"]}]')
+    made = await run_json(
+        api.url, "domains", "create", "go.example.com", "--not-found-url", url, "--assetlinks", str(links)
+    )
     assert (made["host"], made["not_found_url"]) == ("go.example.com", url)
+    assert made["assetlinks"] == json.loads(links.read_text())
+    links.write_text("{")
+    code, _, errors = await run(api.url, "domains", "update", "go.example.com", "--assetlinks", str(links))
+    assert (code, "no JSON" in errors) == (2, True)
     changed, link = await asyncio.gather(
         run_json(api.url, "domains", "update", made["host"], "--not-found-url", "", "--expired-url", url),
         run_json(api.url, "links", "create", url, "--domain", "go.example.com"),

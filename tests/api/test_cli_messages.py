@@ -92,3 +92,26 @@ async def test_deliveries_are_listed_and_replayed(api: RunningApi) -> None:
     assert (replayed["id"], replayed["state"], replayed["attempts"]) == ("dlv_1", "pending", 0)
     code, table, _ = await run(api.url, "webhooks", "deliveries", "receipts", "--limit", "2")
     assert (code, table.count("pending")) == (0, 2)
+
+
+async def test_a_template_from_its_making_to_its_end(api: RunningApi) -> None:
+    made = await run_json(
+        api.url, "sms", "templates", "create", "Hi ${name}", "--name", "greeting", "--dlt-template-id", "1107"
+    )
+    changed = await run_json(api.url, "sms", "templates", "update", made["id"], "--content", "Hello ${name}")
+    assert (changed["content"], changed["dltTemplateId"]) == ("Hello ${name}", "1107")
+    sent, shown, (code, table, _), (usage, _, errors) = await asyncio.gather(
+        run_json(
+            api.url,
+            *("sms", "send", NUMBERS[0], "--from", "12233", "--content-type", "template"),
+            *("--content", made["id"], "--set", "name=Ann"),
+        ),
+        run_json(api.url, "sms", "templates", "show", made["id"]),
+        run(api.url, "sms", "templates", "list"),
+        run(api.url, "sms", "templates", "update", made["id"]),
+    )
+    assert (sent["messages"][0]["content"], shown) == ("Hello Ann", changed)
+    assert (code, made["id"] in table, "greeting" in table) == (0, True, True)
+    assert (usage, "Nothing to change" in errors) == (2, True)
+    assert await run(api.url, "sms", "templates", "delete", made["id"], "--yes") == (0, "", "")
+    assert await run_json(api.url, "sms", "templates", "list") == []

@@ -74,3 +74,16 @@ async def test_a_person_is_erased(api: RunningApi) -> None:
     assert (erased["codes"], erased["clicks"]) == (1, 1)
     code, output, errors = await run(api.url, "--json", "recipients", "clicked", "--link", str(link["id"]))
     assert (code, output, errors) == (0, "", "")
+
+
+async def test_who_changed_what_is_listed(api: RunningApi) -> None:
+    link = await api.make()
+    await run_json(api.url, "links", "update", str(link["id"]), "--name", "Renamed")
+    changes = await run_json(api.url, "audit", "--actor", "admin", "--limit", "1")
+    assert [(change["method"], change["path"]) for change in changes] == [
+        ("PATCH", f"/v1/links/{link['id']}")
+    ]
+    code, table, _ = await run(api.url, "audit")
+    assert (code, "key admin" in table, table.count("/v1/links")) == (0, True, 2)
+    refused, _, errors = await run(api.url, "audit", "--from", "yesterday")
+    assert (refused, "from" in errors) == (3, True)

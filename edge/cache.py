@@ -1,41 +1,68 @@
 """A bounded cache in two generations."""
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Final, Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
 
+_SHED_A_PUT: Final = 2  # so a generation is gone before the next one follows
 
-class BoundedCache(dict[K, V | None]):
-    """At most twice `generation_size` entries, the lately used ones among them. Read it by `cache[key]`.
 
-    When the young generation (the dict itself, so that a hit is a dict's) is full it becomes the old one, and
-    the old one is dropped as a whole: nothing is ever searched for what to evict. What is not there is None.
+class BoundedCache(Generic[K, V]):
+    """At most twice `generation_size` entries, the lately used ones among them.
+
+    When the young generation is full it becomes the old one, and what then is left of the old one goes entry
+    by entry, as others are put: nothing is ever searched for what to evict, and nothing waits while a whole
+    generation is freed (5 ms for 50,000 codes).
     """
 
-    __slots__ = ("_generation_size", "_old")
+    __slots__ = ("_generation_size", "_retired", "old", "young")
 
     def __init__(self, generation_size: int) -> None:
-        super().__init__()
         self._generation_size = generation_size
-        self._old: dict[K, V | None] = {}
+        self.young: dict[K, V] = {}
+        """The young generation. Most hits are here, and `young.get` is cheaper than `get`."""
+        self.old: dict[K, V] = {}
+        """The old one. What is in neither is not cached."""
+        self._retired: dict[K, V] = {}
 
-    def __missing__(self, key: K) -> V | None:
-        value = self._old.pop(key, None)
-        if value is not None:
+    def __len__(self) -> int:
+        return len(self.young) + len(self.old)
+
+    def __contains__(self, key: K) -> bool:
+        return key in self.young or key in self.old
+
+    def get(self, key: K) -> V | None:
+        value = self.young.get(key)
+        if value is None and (value := self.old.pop(key, None)) is not None:
             self.put(key, value)
         return value
 
     def put(self, key: K, value: V) -> None:
-        if len(self) >= self._generation_size:
-            self._old = self.copy()
-            super().clear()
-        self[key] = value
+        if len(self.young) >= self._generation_size:
+            self._turn()
+        self.young[key] = value
+        self._shed(_SHED_A_PUT)
+
+    def put_all(self, entries: Mapping[K, V]) -> None:
+        """Put these, of which there are at most `generation_size`."""
+        if len(self.young) + len(entries) > self._generation_size:
+            self._turn()
+        self.young.update(entries)
+        self._shed(_SHED_A_PUT * len(entries))
 
     def drop(self, key: K) -> None:
-        self.pop(key, None)
-        self._old.pop(key, None)
+        self.young.pop(key, None)
+        self.old.pop(key, None)
 
     def clear(self) -> None:
-        super().clear()
-        self._old = {}
+        self.young, self.old, self._retired = {}, {}, {}
+
+    def _turn(self) -> None:
+        self._retired, self.old, self.young = self.old, self.young, {}
+
+    def _shed(self, count: int) -> None:
+        retired = self._retired
+        for _ in range(min(count, len(retired))):
+            retired.popitem()

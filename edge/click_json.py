@@ -38,9 +38,11 @@ class ClickEncoder:
 
     def __init__(self, source: int) -> None:
         self._template: Final = (
-            b'{"v":%d,"source":%d,"seq":%%d,"ts":%%d,"code":"%%b",%%b,"method":"%%b",'
-            b'"route":"%%b","outcome":"%%b","ip":"%%b",%%b}' % (VERSION, source)
+            b'{"v":%d,"source":%d,"seq":%%%%d,"ts":%%d,"code":"%%%%b",%%%%b,"method":"%%%%b",'
+            b'"route":"%%%%b","outcome":"%%%%b","ip":"%%%%b",%%%%b}' % (VERSION, source)
         )
+        self._ts_ms = -1
+        self._template_of_ts = b""
 
     def encode(
         self, seq: int, ts_ms: int, request: CodeRequest, known: KnownLink | None, decision: Decision
@@ -49,9 +51,11 @@ class ClickEncoder:
 
         What is put between quotes here is plain ASCII by how it was read.
         """
-        return self._template % (
+        if ts_ms != self._ts_ms:
+            self._ts_ms = ts_ms
+            self._template_of_ts = self._template % ts_ms
+        return self._template_of_ts % (
             seq,
-            ts_ms,
             request.code,
             _NO_LINK_FIELDS if known is None else known.click_fields[request.code != known.code],
             request.method,

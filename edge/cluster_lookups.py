@@ -92,8 +92,9 @@ class ClusterLookups:
     def close(self) -> None:
         self._cluster.close()
 
-    def ask_code(self, field: bytes) -> None:
-        self._ask_code(_Ask(field, group_of_field(field)))
+    def ask_codes(self, fields: Sequence[bytes]) -> None:
+        for field in fields:
+            self._ask_code(_Ask(field, group_of_field(field)))
 
     def ask_link(self, number: int) -> None:
         self._ask_link(_Ask(number, group_of_link(number)))
@@ -129,7 +130,7 @@ class ClusterLookups:
             self._send(ask, encode_command(b"EXISTS", WHOLE_KEYS[ask.group]), self._on_code_marker)
             self._send(ask, _hget(ask.what), self._on_code_found)
         else:
-            self._owner.on_number(ask.what, reply)
+            self._owner.on_numbers((ask.what,), (reply,))
 
     def _on_code_marker(self, ask: _Ask, reply: object) -> None:
         ask.marker = reply
@@ -145,7 +146,7 @@ class ClusterLookups:
         if UNANSWERED in {ask.marker, ask.found} or ask.releases != self._releases:
             self._ask_code_again(ask)
         elif ask.found is not None:
-            self._owner.on_number(ask.what, ask.found)
+            self._owner.on_numbers((ask.what,), (ask.found,))
         else:
             self._owner.on_missing(ask.what, _refusal(ask.marker))
 

@@ -1,10 +1,10 @@
-"""Asks Redis which link holds a code, in the bucket where it stands, even while buckets are split in two.
+"""Asks Redis which links hold codes, in the buckets where they stand, even while buckets are split in two.
 
 `edge/code_layout.py` has the invariants. What is asked, or not found, while the layout may have changed is
 held until the new one is known, and then asked by that.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from edge.code_layout import LAYOUT_KEY, CodeLayout
@@ -13,13 +13,15 @@ from edge.redis_pipeline import RedisDoubtError, RedisPipeline, encode_command
 _GET_LAYOUT: Final = encode_command(b"GET", LAYOUT_KEY)
 _FIND_IN_TWO: Final = b"return redis.call('HGET', KEYS[1], ARGV[1]) or redis.call('HGET', KEYS[2], ARGV[1])"
 
+OnNumbers = Callable[[Sequence[bytes], Sequence[object]], None]
+
 
 class CodeFinder:
-    """Of one connection. `on_number` is called with each field asked for and the reply, once it counts."""
+    """Of one connection. `on_numbers` is called with fields asked for and their replies, once these count."""
 
-    def __init__(self, pipeline: RedisPipeline, on_number: Callable[[bytes, object], None]) -> None:
+    def __init__(self, pipeline: RedisPipeline, on_numbers: OnNumbers) -> None:
         self._pipeline = pipeline
-        self._on_number = on_number
+        self._on_numbers = on_numbers
         self._layout = CodeLayout()
         self._layouts_asked = 0  # while it is not 0, no code's bucket is known
         self._held: list[bytes] = []
@@ -30,24 +32,32 @@ class CodeFinder:
         self._layouts_asked += 1
         self._pipeline.send(_GET_LAYOUT, self._on_layout, None)
 
-    def ask(self, field: bytes) -> None:
-        """Ask which link holds the code with this field (`edge.codes.code_field`)."""
+    def ask(self, fields: Sequence[bytes]) -> None:
+        """Ask which links hold the codes with these fields (`edge.codes.code_field`), by one write."""
         if self._layouts_asked:
-            self._held.append(field)
-            return
+            self._held += fields
+        elif fields:
+            self._pipeline.send_many(self._commands(fields), self._on_replies, fields)
+
+    def _commands(self, fields: Sequence[bytes]) -> bytes:
         layout = self._layout
         if layout.is_splitting:
-            command = encode_command(b"EVAL", _FIND_IN_TWO, b"2", *layout.keys(field), field)
-        else:
-            key = layout.key(field)
-            command = b"*3\r\n$4\r\nHGET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(key), key, len(field), field)
-        self._pipeline.send(command, self._on_reply, field)
+            script = (b"EVAL", _FIND_IN_TWO, b"2")
+            return b"".join([encode_command(*script, *layout.keys(field), field) for field in fields])
+        return b"".join(
+            [
+                b"*3\r\n$4\r\nHGET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(key), key, len(field), field)
+                for field, key in zip(fields, layout.keys_of(fields), strict=True)
+            ]
+        )
 
-    def _on_reply(self, field: bytes, reply: object) -> None:
-        if reply is None and self._layouts_asked:
-            self._held.append(field)  # it may have moved before it was asked for
-        else:
-            self._on_number(field, reply)
+    def _on_replies(self, fields: Sequence[bytes], replies: Sequence[object]) -> None:
+        if self._layouts_asked and None in replies:
+            pairs = list(zip(fields, replies, strict=True))
+            self._held += [field for field, reply in pairs if reply is None]  # it may have moved before
+            fields = [field for field, reply in pairs if reply is not None]
+            replies = [reply for _, reply in pairs if reply is not None]
+        self._on_numbers(fields, replies)
 
     def _on_layout(self, _key: None, reply: Any) -> None:
         self._layouts_asked -= 1
@@ -58,5 +68,4 @@ class CodeFinder:
         except ValueError as error:
             raise RedisDoubtError(str(error)) from error
         held, self._held = self._held, []
-        for field in held:
-            self.ask(field)
+        self.ask(held)

@@ -89,7 +89,7 @@ class Lane:
         without that.
         """
         rest, forwarded_for = cut_forwarded_for(block) or (block, b"")
-        headers = self.by_block[rest]
+        headers = self.by_block.get(rest)
         if headers is not None:
             return headers, forwarded_for
         values = split_plain_block(block)
@@ -97,7 +97,7 @@ class Lane:
             return None
         forwarded_for = values.get(FORWARDED_FOR, b"")
         telling = tuple(map(values.get, TELLING))
-        headers = self._by_values[telling]
+        headers = self._by_values.get(telling)
         if headers is None:
             headers = read_headers(values, self.domains)
         if len(block) <= REMEMBERED_BLOCK_BYTES:
@@ -243,7 +243,7 @@ class LaneHandler(RequestHandler):
         if line is None:
             return False
         block = data[line.end() :]
-        headers = self._lane.by_block[block]
+        headers = self._lane.by_block.young.get(block)
         self.address = self._own_address
         if headers is None:
             read = self._lane.read_block(block)

@@ -31,8 +31,8 @@ class Lookups(Protocol):
         """Drop all connections. `run` has been cancelled before."""
         ...
 
-    def ask_code(self, field: bytes) -> None:
-        """Ask which link holds the code with this field (`edge.codes.code_field`)."""
+    def ask_codes(self, fields: Sequence[bytes]) -> None:
+        """Ask, now, which links hold the codes with these fields (`edge.codes.code_field`)."""
         ...
 
     def ask_link(self, number: int) -> None:
@@ -43,8 +43,8 @@ class Lookups(Protocol):
 class LookupsOwner(Protocol):
     """Whom look-ups are answered to."""
 
-    def on_number(self, field: bytes, reply: object) -> None:
-        """Redis's reply for a code: its link's number, or None where nobody has it."""
+    def on_numbers(self, fields: Sequence[bytes], replies: Sequence[object]) -> None:
+        """Redis's replies for codes: each its link's number, or None where nobody has it."""
         ...
 
     def on_missing(self, field: bytes, refusal: Decision) -> None:

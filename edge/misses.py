@@ -67,7 +67,7 @@ class Misses:
 
     def miss(self, address: bytes, now_s: float) -> float:
         """Note a miss; the seconds for which its answer is to be held: 0 for most, `MAX_DELAY_S` at most."""
-        accounts = self.by_address[address]
+        accounts = self.by_address.get(address)
         if accounts is None:
             accounts = self._open(address, now_s)
             self.by_address.put(address, accounts)
@@ -75,7 +75,7 @@ class Misses:
 
     def hit(self, address: bytes) -> None:
         """Make up for one miss of an address that is in `by_address`."""
-        for account in self.by_address[address] or ():
+        for account in self.by_address.get(address) or ():
             account.hit()
 
     def _open(self, address: bytes, now_s: float) -> tuple[_Account, ...]:
@@ -86,7 +86,7 @@ class Misses:
         return own, self._open_network(address.rpartition(b".")[0], OF_NETWORK, now_s)
 
     def _open_network(self, network: bytes, allowance: Allowance, now_s: float) -> _Account:
-        account = self._by_network[network]
+        account = self._by_network.get(network)
         if account is None:
             account = _Account(allowance, now_s)
             self._by_network.put(network, account)

@@ -7,7 +7,6 @@ from typing import Final
 
 from edge.answers import RenderedAnswers
 from edge.click_json import ClickEncoder
-from edge.codes import code_field
 from edge.counters import Counters
 from edge.domains import Domains
 from edge.known_link import KnownLink
@@ -15,9 +14,9 @@ from edge.misses import Misses
 from edge.orphans import OrphanAllowance
 from edge.redis_address import ClusterAddress, RedisAddress
 from edge.request import CodeRequest
-from edge.resolver import Resolver
+from edge.resolver import Resolved, Resolver
 from edge.routing import GONE, NOT_FOUND, TOO_MANY_MISSES, Decision, decide
-from edge.spool import ShortWriteError, SpoolWriter, frame
+from edge.spool import ShortWriteError, SpoolWriter, frame_all
 
 MAX_HELD: Final = 1_000
 
@@ -43,7 +42,7 @@ class Redirector:
         answers: RenderedAnswers,
         domains: Domains,
     ) -> None:
-        self.resolver: Final = Resolver(redis, domains, counters, self._settle, self.flush)
+        self.resolver: Final = Resolver(redis, domains, counters, self._settle_all, self.flush)
         self._domains = domains
         self._spool = spool
         self._encode = ClickEncoder(spool.source).encode
@@ -63,7 +62,7 @@ class Redirector:
         if domain is None:
             self._settle(request, self._domains.refusal(None))
             return
-        field = code_field(request.code, domain.tag)
+        field = request.code + domain.tag  # as `edge.codes.code_field`
         known = self.resolver.find(field)
         if known is None or known.suffix != request.suffix:  # a wrong suffix takes as long as a wrong code
             self.resolver.ask(field, request)
@@ -81,6 +80,7 @@ class Redirector:
         clicks: list[bytes] = []
         encode, take_seq = self._encode, self._spool.take_seq
         missing = self._misses.by_address
+        is_anyone_missing = len(missing) > 0
         for request, found in settled:
             if request.transport is None:
                 continue
@@ -91,11 +91,11 @@ class Redirector:
                     continue
                 decision = answer
             else:
-                if missing and request.address in missing:
+                if is_anyone_missing and request.address in missing:
                     self._misses.hit(request.address)
                 fixed, platform = found.fixed_decisions, request.headers.platform
                 decision = fixed[platform] if fixed is not None else _decide(found, request, now_ms)
-                clicks.append(frame(encode(take_seq(), now_ms, request, found, decision)))
+                clicks.append(encode(take_seq(), now_ms, request, found, decision))
             answered.append((request, decision))
         if clicks:
             self._append(clicks)
@@ -122,8 +122,7 @@ class Redirector:
         delay_s = self._misses.miss(request.address, now_s)
         if request.headers.domain is not None:  # else no code was looked for
             if delay_s == 0 and self._orphans.take(now_s):
-                event = self._encode(self._spool.take_seq(), now_ms, request, None, NOT_FOUND)
-                clicks.append(frame(event))
+                clicks.append(self._encode(self._spool.take_seq(), now_ms, request, None, NOT_FOUND))
             else:
                 self._counters.orphans_unrecorded += 1
         return self._answer_to_miss(request, delay_s)
@@ -145,7 +144,7 @@ class Redirector:
             request.answer(refusal)
 
     def _append(self, clicks: list[bytes]) -> None:
-        frames = b"".join(clicks)
+        frames = frame_all(clicks)
         spooled = len(clicks)
         try:
             self._spool.append(frames)
@@ -166,6 +165,11 @@ class Redirector:
         if not self._settled:
             self._loop.call_soon(self.flush)
         self._settled.append((request, found))
+
+    def _settle_all(self, resolved: Resolved) -> None:
+        if resolved and not self._settled:
+            self._loop.call_soon(self.flush)
+        self._settled += resolved
 
 
 def _decide(known: KnownLink, request: CodeRequest, now_ms: int) -> Decision:

@@ -3,7 +3,8 @@
 Invariants:
 
 1. A reply belongs to the oldest command that has none yet, and to nothing else. A sent command is never
-   cancelled: whoever lost interest in it ignores its reply.
+   cancelled: whoever lost interest in it ignores its reply. News is handed out after the replies that came
+   before it, and before those that came after.
 2. At the first doubt (an error reply, a reply of a type that was not asked for, bytes that do not parse, a
    reply nobody waits for) the connection is dropped, and no later byte of it is read.
 3. `on_lost` is called once, whatever ended the connection.
@@ -23,6 +24,7 @@ import hiredis
 from edge.redis_address import RedisAddress
 
 OnReply = Callable[[Any, Any], None]
+OnReplies = Callable[[Sequence[Any], Sequence[Any]], None]
 UNANSWERED: Final = object()
 """In place of a reply that never came."""
 
@@ -68,7 +70,8 @@ class RedisPipeline(asyncio.Protocol):
         self._reader = hiredis.Reader()
         self._transport: asyncio.Transport | None = None
         self._unsent: list[bytes] = []
-        self._expected: deque[tuple[OnReply, Any, float]] = deque()
+        # What takes the replies; the key, or those of many commands; when they were sent; if they are many.
+        self._expected: deque[tuple[Callable[[Any, Any], None], Any, float, bool]] = deque()
         self._tick_time = 0.0
         self._is_lost = False
 
@@ -81,7 +84,18 @@ class RedisPipeline(asyncio.Protocol):
             self._loop.call_soon(self._write)
             self._tick_time = self._loop.time()
         self._unsent.append(command)
-        self._expected.append((on_reply, key, self._tick_time))
+        self._expected.append((on_reply, key, self._tick_time, False))
+
+    def send_many(self, commands: bytes, on_replies: OnReplies, keys: Sequence[object]) -> None:
+        """Send at once what is one command for each of the keys, behind what is to be sent already.
+
+        `on_replies` is called with some of the keys and as many replies, in order, until all are answered,
+        unless the connection is lost. It raises as `send`'s `on_reply` does.
+        """
+        self._tick_time = self._loop.time()
+        self._unsent.append(commands)
+        self._expected.append((on_replies, keys, self._tick_time, True))
+        self._write()
 
     async def call(self, *words: bytes) -> object:
         """The reply of one command. Raises `RedisDoubtError` where the connection was dropped."""
@@ -101,14 +115,14 @@ class RedisPipeline(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         unanswered, self._expected = self._expected, deque()
-        for on_reply, key, _ in unanswered:
+        for on_reply, key, *_ in unanswered:
             if on_reply is _set_result and not key.done():
                 key.set_exception(RedisDoubtError(reason))
         self._owner.on_lost(reason)
         if self._in_cluster:
-            for on_reply, key, _ in unanswered:
+            for on_reply, key, _, is_many in unanswered:
                 if on_reply is not _set_result:
-                    on_reply(key, UNANSWERED)
+                    on_reply(key, [UNANSWERED] * len(key) if is_many else UNANSWERED)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
@@ -120,23 +134,45 @@ class RedisPipeline(asyncio.Protocol):
         if self._is_lost:
             return
         waited_s = self.oldest_wait_s()
+        gets = self._reader.gets
+        replies: list[Any] = []
         try:
             self._reader.feed(data)
-            while (reply := self._reader.gets()) is not False:
-                if type(reply) is hiredis.PushNotification:
+            while (reply := gets()) is not False:
+                if type(reply) is bytes:  # as nearly all of them
+                    replies.append(reply)
+                elif type(reply) is hiredis.PushNotification:
+                    self._hand_out(replies)
+                    replies = []
                     self._take_push(reply)
                 elif isinstance(reply, hiredis.ReplyError) and not self._is_of_cluster(reply):
+                    self._hand_out(replies)
                     raise RedisDoubtError(str(reply))  # noqa: TRY301 - every doubt ends at the one place below
-                elif self._expected:
-                    on_reply, key, _ = self._expected.popleft()
-                    on_reply(key, reply)
                 else:
-                    raise RedisDoubtError("a reply came that no command waits for")  # noqa: TRY301 - as above
+                    replies.append(reply)
+            self._hand_out(replies)
         except RedisDoubtError as doubt:
             self.drop(str(doubt))
         except hiredis.ProtocolError as error:
             self.drop(f"its bytes do not parse: {error}")
         self._owner.on_replies_read(waited_s)
+
+    def _hand_out(self, replies: list[Any]) -> None:
+        at = 0
+        while at < len(replies):
+            if not self._expected:
+                raise RedisDoubtError("a reply came that no command waits for")
+            on_reply, key, sent_at, is_many = self._expected.popleft()
+            if not is_many:
+                on_reply(key, replies[at])
+                at += 1
+                continue
+            come = replies[at : at + len(key)]
+            at += len(come)
+            if len(come) < len(key):
+                self._expected.appendleft((on_reply, key[len(come) :], sent_at, True))
+                key = key[: len(come)]
+            on_reply(key, come)
 
     def _is_of_cluster(self, error: Exception) -> bool:
         return self._in_cluster and str(error).startswith(_OF_CLUSTERS)
@@ -148,7 +184,7 @@ class RedisPipeline(asyncio.Protocol):
 
     def _write(self) -> None:
         unsent, self._unsent = self._unsent, []
-        if not self._is_lost and self._transport is not None:
+        if unsent and not self._is_lost and self._transport is not None:
             self._transport.write(b"".join(unsent))
 
 

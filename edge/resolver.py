@@ -39,7 +39,7 @@ from edge.server_lookups import ServerLookups
 
 DEADLINE_S: Final = 0.25
 SWEEP_S: Final = 0.02
-CODES_A_GENERATION: Final = 50_000
+CODES_A_GENERATION: Final = 43_690  # as many as a dict holds in 65,536 slots; one more doubles it
 LINKS_A_GENERATION: Final = 4_096
 
 NO_LINK: Final = 0
@@ -48,14 +48,15 @@ NO_LINK: Final = 0
 _log = logging.getLogger(__name__)
 
 
-OnResolved = Callable[[CodeRequest, KnownLink | Decision], None]
+Resolved = list[tuple[CodeRequest, KnownLink | Decision]]
+OnResolved = Callable[[Resolved], None]
 
 
 class Resolver:
     """Resolves codes for one worker, and keeps its domains fresh.
 
-    `on_resolved` is called with the link or the refusal for each request asked for; `on_resolved_all` when
-    all that came together have been.
+    `on_resolved` is called with requests and what was found for each, a link or a refusal; `on_resolved_all`
+    when all that came together have been.
     """
 
     def __init__(
@@ -73,6 +74,8 @@ class Resolver:
         self._numbers: BoundedCache[bytes, int] = BoundedCache(CODES_A_GENERATION)
         self._links: BoundedCache[int, KnownLink] = BoundedCache(LINKS_A_GENERATION)
         self._waiting: dict[bytes, CodeRequest] = {}  # by field; the first of those that ask
+        self._asked: list[bytes] = []  # in this tick, not yet sent
+        self._deadline = 0.0  # loop time, of what is asked in this tick
         self._waiting_for_link: dict[int, list[bytes]] = {}
         self._asked_again: set[bytes] = set()
         self._is_down = False
@@ -90,11 +93,16 @@ class Resolver:
 
     def find(self, field: bytes) -> KnownLink | None:
         """The link of a code's field (`edge.codes.code_field`), where it is cached."""
-        number = self._numbers[field]
-        return None if number is None else self._links[number]
+        numbers = self._numbers
+        number = numbers.young.get(field)
+        if number is None:
+            if field not in numbers.old:
+                return None
+            number = numbers.get(field)
+        return None if number is None else self._links.get(number)
 
     def ask(self, field: bytes, request: CodeRequest) -> None:
-        """Look the code up. `on_resolved` is called later, or at once where Redis is known to be down."""
+        """Look the code up with the others of this tick. Where Redis is down, refuse at once."""
         first = self._waiting.get(field)
         if first is not None:
             if first.followers is None:
@@ -102,14 +110,14 @@ class Resolver:
             first.followers.append(request)
             return
         if self._is_down:
-            self._on_resolved(request, UNAVAILABLE)
+            self._on_resolved([(request, UNAVAILABLE)])
             return
-        request.deadline = self._loop.time() + DEADLINE_S
-        request.followers = None
+        if not self._asked:
+            self._begin_tick()
+        self._asked.append(field)
         self._waiting[field] = request
-        if self._sweeper is None:
-            self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
-        self._find(field)
+        request.deadline = self._deadline
+        request.followers = None
 
     async def connect(self) -> None:
         """Try to connect, once. With the connection come the domains."""
@@ -127,23 +135,33 @@ class Resolver:
         self._is_down = True
         self._refuse_all()
 
-    def on_number(self, field: bytes, reply: object) -> None:
-        first = self._waiting.get(field)
-        if reply is None:
-            if first is not None:
-                self._ask_link(NO_LINK, field)
-            return
-        if type(reply) is not bytes or not reply.isdigit():
-            raise RedisDoubtError(f"a code's link number came as {type(reply).__name__}")
-        number = int(reply)
-        self._numbers.put(field, number)
-        known = self._links[number]
-        if first is None:
-            return
-        if known is not None and known.suffix == first.suffix:
-            self._resolve(field, known)
-        else:
-            self._ask_link(number if known is None else NO_LINK, field)
+    def on_numbers(self, fields: Sequence[bytes], replies: Sequence[object]) -> None:
+        waiting, links = self._waiting, self._links
+        resolved: Resolved = []
+        numbers: dict[bytes, int] = {}
+        for field, reply in zip(fields, replies, strict=True):
+            first = waiting.get(field)
+            if reply is None:
+                if first is not None:
+                    self._ask_link(NO_LINK, field)
+                continue
+            if type(reply) is not bytes or not reply.isdigit():
+                self._on_resolved(resolved)
+                raise RedisDoubtError(f"a code's link number came as {type(reply).__name__}")
+            number = int(reply)
+            known = links.young.get(number) or links.get(number)
+            numbers[field] = number if known is None else known.link.number  # one int for all codes of a link
+            if first is None:
+                continue
+            if known is None or known.suffix != first.suffix:
+                self._ask_link(number if known is None else NO_LINK, field)
+                continue
+            del waiting[field]
+            resolved.append((first, known))
+            if first.followers is not None:
+                resolved += [(follower, known) for follower in first.followers]
+        self._numbers.put_all(numbers)
+        self._on_resolved(resolved)
 
     def on_missing(self, field: bytes, refusal: Decision) -> None:
         self._resolve(field, self.find(field) or refusal)
@@ -174,9 +192,9 @@ class Resolver:
         for field in tuple(self._waiting):
             if field in self._asked_again:
                 self._resolve(field, UNAVAILABLE)
-            else:
-                self._find(field)
         self._asked_again = set(self._waiting)
+        self._asked = list(self._waiting)
+        self._send_asked()
         self._on_resolved_all()
 
     def on_lost(self, reason: str) -> None:
@@ -195,9 +213,18 @@ class Resolver:
             self._counters.lookup_samples_s.append(waited_s)
         self._on_resolved_all()
 
-    def _find(self, field: bytes) -> None:
-        self._counters.code_lookups += 1
-        self._redis.ask_code(field)
+    def _begin_tick(self) -> None:
+        self._loop.call_soon(self._send_asked)
+        now = self._loop.time()
+        self._deadline = now + DEADLINE_S
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
+
+    def _send_asked(self) -> None:
+        """Ask for all codes of this tick; for none where they have gone out with a new connection."""
+        asked, self._asked = self._asked, []
+        self._counters.code_lookups += len(asked)
+        self._redis.ask_codes(asked)
 
     def _ask_link(self, number: int, field: bytes) -> None:
         fields = self._waiting_for_link.get(number)
@@ -211,9 +238,7 @@ class Resolver:
     def _resolve(self, field: bytes, found: KnownLink | Decision) -> None:
         first = self._waiting.pop(field, None)
         if first is not None:
-            self._on_resolved(first, found)
-            for follower in first.followers or ():
-                self._on_resolved(follower, found)
+            self._on_resolved([(each, found) for each in (first, *(first.followers or ()))])
 
     def _refuse_all(self) -> None:
         for field in tuple(self._waiting):

@@ -56,7 +56,7 @@ class ServerLookups:
         else:
             self._state.begin(pipeline, is_whole, documents)
             self._pipeline = pipeline
-            self._finder = CodeFinder(pipeline, self._owner.on_number)
+            self._finder = CodeFinder(pipeline, self._owner.on_numbers)
             self._down_reason = None
             self._owner.on_connected()
             _log.info("connected to Redis")
@@ -78,9 +78,9 @@ class ServerLookups:
         if pipeline is not None:
             pipeline.drop("the edge is stopping")
 
-    def ask_code(self, field: bytes) -> None:
+    def ask_codes(self, fields: Sequence[bytes]) -> None:
         if self._finder is not None:
-            self._finder.ask(field)
+            self._finder.ask(fields)
 
     def ask_link(self, number: int) -> None:
         assert self._pipeline is not None  # we are in its reply

@@ -29,7 +29,7 @@ import secrets
 import time
 import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -62,6 +62,14 @@ def frame(json: bytes) -> bytes:
     if len(json) > MAX_LINE_BYTES - _FRAME_BYTES:
         raise ValueError(f"a record of {len(json)} bytes does not fit the spool's {MAX_LINE_BYTES}")
     return b"%08x %b\n" % (zlib.crc32(json), json)
+
+
+def frame_all(jsons: Sequence[bytes]) -> bytes:
+    """`frame` of each, joined."""
+    if max(map(len, jsons)) > MAX_LINE_BYTES - _FRAME_BYTES:
+        raise ValueError(f"a record does not fit the spool's {MAX_LINE_BYTES} bytes")
+    crc32 = zlib.crc32
+    return b"".join([b"%08x %b\n" % (crc32(json), json) for json in jsons])
 
 
 def unframe(line: bytes) -> bytes | None:

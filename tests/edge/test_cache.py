@@ -9,10 +9,10 @@ from edge.cache import BoundedCache
 def test_what_was_put_is_found_until_dropped() -> None:
     cache: BoundedCache[str, int] = BoundedCache(2)
     cache.put("a", 1)
-    assert cache["a"] == 1
-    assert cache["b"] is None
+    assert cache.get("a") == 1
+    assert cache.get("b") is None
     cache.drop("a")
-    assert cache["a"] is None
+    assert cache.get("a") is None
 
 
 def test_a_used_entry_outlives_unused_ones() -> None:
@@ -20,12 +20,15 @@ def test_a_used_entry_outlives_unused_ones() -> None:
     cache.put(-1, -1)
     for number in range(1_000):
         cache.put(number, number)
-        assert cache[-1] == -1
-    assert cache[0] is None
+        assert cache.get(-1) == -1
+    assert cache.get(0) is None
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["put", "get", "drop", "clear"]), st.integers(0, 20)), max_size=200)
+    st.lists(
+        st.tuples(st.sampled_from(["put", "put_all", "get", "drop", "clear"]), st.integers(0, 20)),
+        max_size=200,
+    )
 )
 def test_it_is_bounded_and_never_wrong(actions: list[tuple[str, int]]) -> None:
     cache: BoundedCache[int, int] = BoundedCache(4)
@@ -34,13 +37,18 @@ def test_it_is_bounded_and_never_wrong(actions: list[tuple[str, int]]) -> None:
         if action == "put":
             cache.put(key, value)
             model[key] = value
+        elif action == "put_all":
+            cache.put_all({key: value, key + 1: value})
+            model.update({key: value, key + 1: value})
         elif action == "get":
-            assert cache[key] in {None, model.get(key)}
+            assert cache.get(key) in {None, model.get(key)}
         elif action == "drop":
             cache.drop(key)
             model.pop(key, None)
         else:
             cache.clear()
             model.clear()
-        assert len(cache) <= 4
-        assert len(cache) + len(cache._old) <= 8
+        assert all(key in model for key in cache.young)
+        assert (key in cache) == (key in cache.young or key in cache.old)
+        assert len(cache.young) <= 4
+        assert len(cache) <= 8

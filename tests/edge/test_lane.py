@@ -255,8 +255,8 @@ def test_the_plain_request_is_taken_by_the_lane(both: Both) -> None:
     """Without this, all the rest would hold for a lane that takes nothing."""
     block = PLAIN.partition(b"\r\n")[2]
     both.agree([PLAIN])
-    assert both.lane.lane.by_block[block] is not None
-    assert both.aiohttp.lane.by_block[block] is None
+    assert both.lane.lane.by_block.get(block) is not None
+    assert both.aiohttp.lane.by_block.get(block) is None
 
 
 @pytest.mark.parametrize(

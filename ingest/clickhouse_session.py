@@ -15,6 +15,7 @@ from clickhouse_connect.driver.exceptions import (
     ProgrammingError,
 )
 from clickhouse_connect.driver.insert import InsertContext
+from clickhouse_connect.driver.query import QueryResult
 
 from ingest.warehouse import Row, WarehouseError, WarehouseUnavailableError
 
@@ -115,11 +116,11 @@ class ClickHouseSession:
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
         with mapped_errors():
-            return list(map(tuple, self._client.query(sql, parameters=_as_dict(parameters)).result_rows))
+            return list(map(tuple, self._ask(sql, parameters).result_rows))
 
     def query_dicts(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         with mapped_errors():
-            return list(self._client.query(sql, parameters=_as_dict(parameters)).named_results())
+            return list(self._ask(sql, parameters).named_results())
 
     def stream(self, sql: str, parameters: Mapping[str, object] | None = None) -> Generator[list[Row]]:
         with (
@@ -141,9 +142,24 @@ class ClickHouseSession:
     def close(self) -> None:
         self._client.close()
 
+    def _ask(self, sql: str, parameters: Mapping[str, object] | None) -> QueryResult:
+        """Ask for all of an answer. Raises `WarehouseUnavailableError` where only a part of it came.
+
+        A server buffers it in a file, and sends what it could write as if that were all: nothing, where its
+        disk is full. But the summary tells of rows.
+        """
+        result = self._client.query(sql, parameters=_as_dict(parameters))
+        rows = len(result.result_rows)
+        told = int(result.summary.get("result_rows", rows))
+        if told != rows:
+            raise WarehouseUnavailableError(
+                f"{rows} of {told} rows of an answer came: is the server's disk full?"
+            )
+        return result
+
     def _column_types(self, table: str, columns: Mapping[str, object]) -> list[ClickHouseType]:
         if table not in self._types:
-            described = self._client.query(f"DESCRIBE TABLE `{table}`").result_rows
+            described = self._ask(f"DESCRIBE TABLE `{table}`", None).result_rows
             self._types[table] = {row[0]: get_from_name(row[1]) for row in described}
         types = self._types[table]
         if unknown := [name for name in columns if name not in types]:

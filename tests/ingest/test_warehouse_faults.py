@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -114,3 +115,18 @@ def test_a_folder_has_one_process_and_survives_its_kill(tmp_path: Path) -> None:
             assert f"is open in process {holder.pid}" in said
             os.kill(holder.pid, signal.SIGKILL)
             acknowledged = int(stored) + 10 * (20 + len(holder.stdout.readlines()))
+
+
+def test_an_answer_that_the_server_has_no_room_for_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    with clickhouse_server(tmp_path) as (url, server):
+        warehouse = open_warehouse(url, folder=tmp_path)
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (0, hard))  # as a disk that is full
+        for ask in (warehouse.query, warehouse.query_dicts):
+            with pytest.raises(WarehouseUnavailableError):
+                ask("SELECT 1")
+        assert warehouse.query("SELECT 1 WHERE 0") == []
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        assert warehouse.query("SELECT 1") == [(1,)]
+        assert warehouse.query_dicts("SELECT 1 AS one") == [{"one": 1}]
+        warehouse.close()

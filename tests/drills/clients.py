@@ -24,16 +24,20 @@ BEAT_S = 0.1
 
 
 class Clients:
-    """Each click has a tag of its own; `asked` has those sent, `answered` those whose 302 was read whole."""
+    """Each click has a tag of its own, `TAG` and its number; the paths are asked for in turns.
 
-    def __init__(self, port: int, paths: Sequence[str], *, pace_s: float) -> None:
+    `asked` has the tags that were sent; `answered` those whose 302 was read whole, with the Unix times of
+    request and reply.
+    """
+
+    def __init__(self, port: int, paths: Sequence[str], *, pace_s: float, first: int = 0) -> None:
         self.asked: set[str] = set()
-        self.answered: set[str] = set()
+        self.answered: dict[str, tuple[float, float]] = {}
         self.statuses: Counter[int] = Counter()
         self._port = port
         self._paths = itertools.cycle(paths)
         self._pace_s = pace_s
-        self._numbers = itertools.count()
+        self._numbers = itertools.count(first)
         self._stop = asyncio.Event()
 
     async def run(self, connections: int) -> None:
@@ -58,6 +62,7 @@ class Clients:
     async def _click(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tag = f"{TAG}{next(self._numbers)}"
         self.asked.add(tag)
+        asked_s = time.time()
         writer.write(
             f"GET {next(self._paths)} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: {AGENT}\r\n"
             f"Referer: {tag}\r\nAccept: */*\r\n\r\n".encode()
@@ -69,19 +74,22 @@ class Clients:
                 await reader.readexactly(int(line.partition(b":")[2]))
         self.statuses[status] += 1
         if status == 302:
-            self.answered.add(tag)
+            self.answered[tag] = (asked_s, time.time())
 
 
 @contextmanager
 def clicking(
-    port: int, paths: Sequence[str], *, pace_s: float = 0.03, connections: int = 16
+    port: int, paths: Sequence[str], *, pace_s: float = 0.03, connections: int = 16, first: int = 0
 ) -> Iterator[Clients]:
-    """Clients in a thread of their own, clicking from now to the end; some 400 clicks a second."""
+    """Clients in a thread of their own, clicking from now to the end; some 400 clicks a second.
+
+    `first` is the number of the first tag.
+    """
     started: list[tuple[asyncio.AbstractEventLoop, Clients]] = []
     ready = threading.Event()
 
     async def click() -> None:
-        clients = Clients(port, paths, pace_s=pace_s)
+        clients = Clients(port, paths, pace_s=pace_s, first=first)
         started.append((asyncio.get_running_loop(), clients))
         ready.set()
         await clients.run(connections)

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.drills import kafka_faults, members, processes, warehouse
+from tests.drills import (
+    clock,
+    erasure,
+    kafka_faults,
+    members,
+    one_machine,
+    poison,
+    processes,
+    suites,
+    warehouse,
+)
 from tests.drills.report import Outcome
 
 
@@ -26,11 +36,24 @@ DRILLS: Final = (
     ),
     Drill("shipper", "kill -9 of the shipper: exact", processes.kill_shipper),
     Drill("workers", "kill -9 of the edge's workers: exact; back within 2 s", processes.kill_workers),
+    Drill(
+        "analytics",
+        "kill -9 of the one-machine analytics over 10,000,000 rows: exact; back within 5 s",
+        one_machine.kill_analytics,
+    ),
+    Drill(
+        "replies", "the replies of inserts cut after the server did them: exact", suites.cut_insert_replies
+    ),
     Drill("kafka-leaders", "the leader of three brokers killed: exact", kafka_faults.kill_leaders),
     Drill(
         "kafka-outage",
         "all brokers down: redirects' p99 within 1.2 times, memory bounded, the spool drained after; exact",
         kafka_faults.stop_all_brokers,
+    ),
+    Drill(
+        "kafka-sequence",
+        "a sequence error forced: the producer rebuilt within 5 s, nothing lost",
+        suites.sequence_error,
     ),
     Drill(
         "members",
@@ -44,4 +67,24 @@ DRILLS: Final = (
         warehouse.pause_warehouse,
     ),
     Drill("warehouse-disk", "the warehouse's disk full: exact once there is room", warehouse.fill_disk),
+    Drill(
+        "redis-cluster",
+        "a master killed, slots moved, under load: no wrong destination, no 404",
+        suites.redis_cluster,
+    ),
+    Drill(
+        "poison",
+        "one event in a thousand is no click: the count of dead letters exact, the replay too",
+        poison.poison,
+    ),
+    Drill(
+        "clock",
+        "the clock jumps an hour either way, nights of DST, 29 February, clicks 48 h late: windows right",
+        clock.jump,
+    ),
+    Drill(
+        "erasure",
+        "a person erased among 10,000,000 rows under load: gone everywhere, nothing else is; balanced",
+        erasure.erase,
+    ),
 )

@@ -6,7 +6,7 @@ hour, `click_windows` by quarter, hour and day once the aggregator computed them
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -18,28 +18,30 @@ TAG: Final = "https://tag.example.com/"
 
 _SUBJECTS: Final = {"link": "link", "domain": "cityHash64(domain)", "tenant": "toUInt64(0)"}
 
-# Windows that are known, beside the rows of their time, their subject and their tenant.
+# Windows that hold, beside the rows of their time, their subject and their tenant. Each day must be known.
 _WINDOWS: Final = """
 SELECT count() FROM
 (
     SELECT tenant, subject, start, clicks FROM click_windows FINAL
-    WHERE scope = '{scope}' AND grain = {grain} AND dimension = ''
+    WHERE scope = '{scope}' AND grain = {grain} AND dimension = '' AND (tenant, subject, changes, start) IN (
+        SELECT tenant, subject, sum(clicks) + sum(marks),
+            toDateTime(intDiv(toUnixTimestamp(click_changes.start), {grain}) * {grain}, 'UTC') AS begins
+        FROM click_changes
+        WHERE scope = '{scope}' AND (tenant, subject) IN ({computed})
+        GROUP BY tenant, subject, begins
+    )
 ) AS known
-FULL JOIN
+{join} JOIN
 (
     SELECT tenant, {subject} AS subject, count() AS counted,
         toDateTime(intDiv(toUnixTimestamp(ts), {grain}) * {grain}, 'UTC') AS start
-    FROM clicks GROUP BY tenant, subject, start
-    {among}
+    FROM clicks
+    WHERE {is_day} OR (tenant, {subject}) IN ({computed})
+    GROUP BY tenant, subject, start
 ) AS live USING (tenant, subject, start)
 WHERE clicks != counted
 """
-
-# Only large windows are computed by the hour and the quarter, and have breakdowns.
-_KNOWN_ONLY: Final = """HAVING (tenant, subject, start) IN (
-        SELECT tenant, subject, start FROM click_windows
-        WHERE scope = '{scope}' AND grain = {grain} AND dimension = ''
-    )"""
+_COMPUTED: Final = "SELECT tenant, subject FROM click_windows WHERE scope = '{scope}' AND grain = {grain}"
 
 _BREAKDOWNS: Final = f"""
 SELECT count()
@@ -72,8 +74,8 @@ def differences(warehouse: Warehouse, sent: Sent, spool_dir: Path, *, ledger: bo
 
     Computes the windows as the aggregator does once they have ended. Blocks.
     """
-    soon = datetime.now(UTC) + timedelta(days=1, hours=1)
-    while refresh(warehouse, soon, everything=True):
+    ((latest,),) = warehouse.query("SELECT max(ts) FROM clicks")
+    while refresh(warehouse, latest + timedelta(days=1, hours=1), everything=True):
         pass
     found = [*_row_differences(warehouse, sent), *_rollup_differences(warehouse)]
     if ledger:
@@ -114,8 +116,14 @@ def _rollup_differences(warehouse: Warehouse) -> Iterator[str]:
         changes = count(f"SELECT sum(clicks) FROM click_changes WHERE scope = '{scope}'")
         yield from _tell(f"difference of click_changes by {scope}", changes - rows)
         for grain in (DAY_S, HOUR_S, QUARTER_S):
-            among = "" if grain == DAY_S else _KNOWN_ONLY.format(scope=scope, grain=grain)
-            sql = _WINDOWS.format(scope=scope, subject=subject, grain=grain, among=among)
+            sql = _WINDOWS.format(
+                scope=scope,
+                subject=subject,
+                grain=grain,
+                computed=_COMPUTED.format(scope=scope, grain=grain),
+                is_day=grain == DAY_S,
+                join="FULL" if grain == DAY_S else "LEFT",
+            )
             yield from _tell(f"wrong windows of {grain} s by {scope}", count(sql))
     yield from _tell("windows whose breakdowns don't add up", count(_BREAKDOWNS))
 

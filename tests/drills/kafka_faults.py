@@ -69,10 +69,11 @@ def stop_all_brokers(folder: Path, *, down_s: float = 180.0) -> Outcome:
         site.await_drained(lambda: site.stored() >= answered)
         drained_s = time.monotonic() - began_s
         misses = [*site.settle(Sent()), *_misses(site, [*offered, down], usual, down, grown)]
+        rows = f"{answered:,} times 302, {site.stored():,} rows"
         came = (
             f"down for {down_s:.0f} s, p99 {down.p99_ms:.2f} ms beside {usual.p99_ms:.2f} before at"
             f" {RATE:.0f}/s, edge and shipper grew by {grown / 2**20:.0f} MiB,"
-            f" {backlog / 2**20:.0f} MiB of spool stored {drained_s:.0f} s after; {answered:,} times 302, {site.stored():,} rows"
+            f" {backlog / 2**20:.0f} MiB of spool stored {drained_s:.0f} s after; {rows}"
         )
         return Outcome(came, tuple(misses))
 

@@ -57,8 +57,10 @@ def kill_workers(folder: Path, *, kills: int = 50) -> Outcome:
         edge = site.programs.process("edge")
         for number in range(kills):
             site.await_progress(more=100)
-            edge.children()[number % 2].kill()
+            victim = edge.children()[number % 2]
+            victim.kill()
             killed_s = time.monotonic()
+            victim.wait(BACK_WITHIN_S)
             wait_until("both workers", lambda: len(edge.children()) == 2 and site.programs.is_ready("edge"))
             slowest_s = max(slowest_s, time.monotonic() - killed_s)
 

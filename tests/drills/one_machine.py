@@ -1,0 +1,91 @@
+"""One machine: the analytics process killed over a folder with ten million clicks, which is opened again."""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+from aggregator.contract import migrate
+from ingest.contract import open_warehouse
+from tests.drills.clients import clicking
+from tests.drills.exact import Sent, differences
+from tests.drills.report import Outcome
+from tests.drills.rows import make_rows
+from tests.fixtures.system import System, free_ports, wait_until
+from tests.system.test_crash import prepare
+
+ANALYTICS: Final = "deploy.standalone.analytics"
+BACK_WITHIN_S: Final = 5.0
+Answer = TypeVar("Answer")
+OLD_LINKS: Final = 10_000
+OLD_CODES: Final = [f"old{number:05}" for number in range(1_000)]
+
+
+def kill_analytics(folder: Path, *, kills: int = 30, rows: int = 10_000_000) -> Outcome:
+    slowest_s = 0.0
+    with one_machine(folder) as system:
+        in_engine(fill, system.data_dir / "warehouse", rows)
+        system.start()
+        with clicking(system.edge_port, prepare(system)) as clients:
+            for _ in range(kills):
+                answered = len(clients.answered)
+                wait_until("clicks", lambda seen=answered: len(clients.answered) > seen + 100)  # type: ignore[misc] # bound now
+                (victim,) = wait_until("analytics", lambda: system.processes(ANALYTICS))
+                victim.kill()
+                killed_s = time.monotonic()
+                victim.wait(BACK_WITHIN_S)
+                system.wait_ready(deadline_s=60)
+                slowest_s = max(slowest_s, time.monotonic() - killed_s)
+        sent = Sent(clients.asked, clients.answered)
+        misses, stored = end_and_count(system, sent)
+    if slowest_s > BACK_WITHIN_S:
+        misses.append(f"it was back after {slowest_s:.1f} s")
+    came = f"{kills} kills over {rows:,} rows, slowest back after {slowest_s:.1f} s"
+    return Outcome(f"{came}; {sent.clicks:,} times 302, {stored - rows:,} rows more", tuple(misses))
+
+
+@contextmanager
+def one_machine(folder: Path, **environment: str) -> Iterator[System]:
+    """A system on free ports that is not started yet."""
+    edge_port, api_port, *metrics = free_ports(7)
+    system = System(folder / "var", edge_port, api_port, metrics[0], extra_env=environment)
+    try:
+        yield system
+    finally:
+        system.close()
+
+
+def end_and_count(system: System, sent: Sent) -> tuple[list[str], int]:
+    """Stop a system whose load has ended; what is not exact, and how many rows there are."""
+    wait_until(
+        "an empty spool", lambda: system.metric(1, "smartlinks_ingest_lag_bytes") == 0.0, deadline_s=60
+    )
+    code = system.stop(deadline_s=60)
+    misses, stored = in_engine(count, system.data_dir, sent)
+    return [*misses, *([f"it ended with {code}"] if code else [])], stored
+
+
+def in_engine(task: Callable[..., Answer], *arguments: object) -> Answer:
+    """Run in a process of its own: one that opened the in-process engine may open no other folder."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(task, *arguments).result()
+
+
+def fill(warehouse_dir: Path, rows: int) -> None:
+    warehouse = open_warehouse(None, folder=warehouse_dir)
+    migrate(warehouse)
+    make_rows(
+        warehouse, rows, tenant="old", link=1_000, links=OLD_LINKS, domain="old.example.com", codes=OLD_CODES
+    )
+    warehouse.close()
+
+
+def count(data_dir: Path, sent: Sent) -> tuple[list[str], int]:
+    warehouse = open_warehouse(None, folder=data_dir / "warehouse")
+    found = differences(warehouse, sent, data_dir / "spool" / "clicks")
+    ((rows,),) = warehouse.query("SELECT count() FROM clicks")
+    warehouse.close()
+    return found, int(rows)

@@ -4,7 +4,7 @@ TESTS ?= tests
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: benchbus openapi schema help run test check lint types imports format bench loadtest fuzz demo verdicts lock clean environment
+.PHONY: benchbus drills openapi schema help run test check lint types imports format bench loadtest fuzz demo verdicts lock clean environment
 
 help: ## List these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ loadtest: environment ## Play a campaign by Locust beside nginx; report in repor
 
 fuzz: environment ## Search for bytes that a reader of requests gets wrong (SECONDS=60)
 	$(BIN)/python -m tests.edge.fuzz.run $(or $(SECONDS),60)
+
+drills: environment ## Break everything on purpose, for about half an hour, count exactly (DRILLS="warehouse kafka" for some; WRITE=1: docs/reliability.md)
+	$(BIN)/python -m tests.drills $(DRILLS) $(if $(WRITE),--write docs/reliability.md)
 
 demo: ## Fill the running system with a simulated campaign and check every count
 	@$(PYTHON) -m deploy.standalone.bootstrap && exec $(BIN)/python -m deploy.demo

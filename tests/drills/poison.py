@@ -21,6 +21,7 @@ from tests.kafka.reading import read_topic
 
 RATE: Final = 2_000.0
 POISON_EVERY: Final = 1_000
+REPLAYED_WITHIN_S: Final = 60.0
 
 
 def poison(folder: Path, *, clicks: int = 100_000) -> Outcome:
@@ -30,7 +31,7 @@ def poison(folder: Path, *, clicks: int = 100_000) -> Outcome:
         site.await_drained()
         poisoned = Counter(crowd.poisoned)
         misses = []
-        if _letters_told(site) != poisoned:
+        if letters_told(site) != poisoned:
             misses.append("the topic of dead letters has others than were poisoned")
         stored = [
             (int(s), int(n)) for s, n in site.warehouse.query("SELECT source, seq FROM dead_letters FINAL")
@@ -40,9 +41,8 @@ def poison(folder: Path, *, clicks: int = 100_000) -> Outcome:
         ledger = read_ledger(site.warehouse, site.spool_dir)
         if (ledger.letters_open, ledger.rows, ledger.is_balanced) != (len(poisoned), crowd.clicks, True):
             misses.append(f"before the replay the ledger says {ledger}")
-        _mend_all(site)
-        wait_until("replayed", lambda: not _open_letters(site), deadline_s=60)
-        misses += site.settle(Sent())
+        replay_mended(site)
+        misses += site.settle(Sent(spooled=crowd.spooled, poisoned=crowd.poisoned))
         ledger = read_ledger(site.warehouse, site.spool_dir)
         events = sum(crowd.spooled.values())
         if (ledger.rows, ledger.replayed) != (events, len(poisoned)):
@@ -53,14 +53,16 @@ def poison(folder: Path, *, clicks: int = 100_000) -> Outcome:
         return Outcome(f"{came}; {ledger.rows:,} rows", tuple(misses))
 
 
-def _letters_told(site: Site) -> Counter[tuple[int, int]]:
+def letters_told(site: Site) -> Counter[tuple[int, int]]:
+    """The events on the topic of dead letters, by source and number."""
     url = site.system.extra_env["SMARTLINKS_EVENTS_URL"]
     told = asyncio.run(read_topic(url, CLICKS_TOPIC + DEAD_SUFFIX))
     events = [orjson.loads(orjson.loads(letter)["value"]) for letters in told.values() for letter in letters]
     return Counter((event["source"], event["seq"]) for event in events)
 
 
-def _mend_all(site: Site) -> None:
+def replay_mended(site: Site) -> None:
+    """Mend all dead letters, have them replayed, and wait until they are."""
     letters = find_letters(site.warehouse, origins=None, reason=None)
     mended = {
         origin: orjson.dumps({**orjson.loads(value), "method": "GET"}) for origin, value in letters.items()
@@ -70,7 +72,8 @@ def _mend_all(site: Site) -> None:
         site.warehouse, letters, mended, now_ms=now_ms, request_id=uuid.uuid4().hex
     )
     assert (asked, refused) == (len(letters), []), refused[:3]
-
-
-def _open_letters(site: Site) -> int:
-    return read_ledger(site.warehouse, site.spool_dir).letters_open
+    wait_until(
+        "replayed",
+        lambda: read_ledger(site.warehouse, site.spool_dir).letters_open == 0,
+        deadline_s=REPLAYED_WITHIN_S,
+    )

@@ -70,7 +70,7 @@ def kill_workers(folder: Path, *, kills: int = 50) -> Outcome:
 
 
 def told(clients: Clients, crowd: Crowd) -> Sent:
-    return Sent(clients.asked, clients.answered, crowd.spooled)
+    return Sent(clients.asked, clients.answered, crowd.spooled, crowd.poisoned)
 
 
 def counts(site: Site, sent: Sent) -> str:

@@ -7,7 +7,6 @@ import itertools
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -175,7 +174,9 @@ def test_members_come_and_go_and_one_is_paused_past_its_session(
 
     move_on(3)
     paused.send_signal(signal.SIGSTOP)
-    time.sleep(2.5)  # longer than its session: the others take its partitions while it thinks it has them
+    stream.feed()
+    # Its session ends, and others take its partitions while it thinks it has them.
+    wait_until("all is stored without it", lambda: group.stored() >= stream.total, deadline_s=30)
     move_on(3)
     paused.send_signal(signal.SIGCONT)
     others.append(group.join())

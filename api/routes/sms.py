@@ -13,10 +13,11 @@ from api.bodies import JSON_TYPES, parse_json, read_body, require_media_type
 from api.errors import document_problems
 from api.fields import instant_of
 from api.messages.acceptance import Acceptance, Verdict
+from api.messages.answers import AcceptedMessages, StoredMessage, StoredMessagePage
 from api.messages.cursors import cursor_after, read_cursor
 from api.messages.destinations import Destination, read_destinations
 from api.messages.message import MAX_DESTINATIONS
-from api.messages.models import AcceptedMessages, NewMessages, StoredMessage, StoredMessagePage
+from api.messages.models import NewMessages
 from api.messages.vendor_errors import VendorRoute
 from api.problems import (
     INVALID_PARAMETERS,

@@ -20,7 +20,6 @@ from ingest.contract import (
     LinkDocument,
     LinkEventApplier,
     Outbox,
-    OutboxUnavailableError,
     Warehouse,
     WarehouseUnavailableError,
 )
@@ -226,59 +225,6 @@ async def test_what_can_not_be_applied_now_is_settled_in_order(
     assert await link_store.resolve("", "Vain") is None, "nobody was told of the code: it is free again"
     outbox.close()
     assert not folder_names(tmp_path), "a spool that is applied as a whole is not kept"
-
-
-async def test_an_event_that_can_never_be_applied_is_set_aside(tmp_path: Path) -> None:
-    applied: list[str] = []
-
-    async def apply(event: LinkEvent) -> None:
-        if event.id == "bad":
-            raise RuntimeError("never")
-        applied.append(event.id)
-
-    first, bad, last = saved(link_document(1)), LinkDeleted("bad", 1, TENANT, 1, "x"), saved(link_document(2))
-    abandon(tmp_path, first, bad, last)
-    outbox = Outbox(tmp_path, apply)
-    assert await outbox.recover() == 3
-    assert applied == [first.id, last.id]
-    assert decode_event((tmp_path / "refused.ndjson").read_bytes().strip()) == bad
-    outbox.close()
-
-
-async def test_a_quiet_spool_is_rotated_once_it_is_large(tmp_path: Path) -> None:
-    async def apply(event: LinkEvent) -> None: ...
-
-    now_s = 0.0
-    outbox = Outbox(tmp_path, apply, rotate_bytes=10_000, clock_s=lambda: now_s)
-    await outbox.recover()
-    sources: set[str] = set()
-    for number in range(1, 101):
-        await outbox.publish(saved(link_document(number)))
-        sources |= folder_names(tmp_path)
-    assert folder_names(tmp_path) == sources, "none is removed before Redis has surely synced"
-    assert len(sources) > 2
-    now_s += REST_S
-    await outbox.publish(saved(link_document(101)))
-    assert len(folder_names(tmp_path)) == 1
-    outbox.close()
-    assert not folder_names(tmp_path)
-
-
-async def test_a_disk_that_takes_nothing_is_said_so(tmp_path: Path) -> None:
-    applied: list[LinkEvent] = []
-
-    async def apply(event: LinkEvent) -> None:
-        applied.append(event)
-
-    outbox = Outbox(tmp_path, apply)
-    await outbox.recover()
-    spool = outbox._own_spool()
-    full = os.open("/dev/full", os.O_WRONLY)
-    os.dup2(full, spool._writer._fd)
-    with pytest.raises(OutboxUnavailableError, match="No space left"):
-        await outbox.publish(saved(link_document(1)))
-    assert not applied
-    os.close(full)
 
 
 async def test_the_edge_link_is_the_link(api: RunningApi) -> None:

@@ -1,0 +1,104 @@
+"""The webhooks' part of an aggregator, a round at a time, and what there is to tell of."""
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from aggregator.contract import (
+    WebhookDocument,
+    list_deliveries,
+    new_webhook_secret,
+    open_session,
+)
+from aggregator.webhooks.dispatch import Dispatch
+from aggregator.webhooks.metrics import WebhookMetrics
+from aggregator.webhooks.runner import feed, now_ms
+from aggregator.webhooks.store import Standing
+from ingest.contract import Warehouse
+
+LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
+SECRET = new_webhook_secret()
+
+
+@dataclass
+class Hooks:
+    """The webhooks' part of an aggregator, a round at a time. `at_ms` is its clock."""
+
+    warehouse: Warehouse
+    dispatch: Dispatch
+    metrics: WebhookMetrics
+    at_ms: int
+
+    async def run(self) -> None:
+        """Feed, deliver what is due, and store what came of it."""
+        while True:
+            webhooks = await asyncio.to_thread(feed, self.warehouse, self.metrics, self.at_ms)
+            taken = await self.dispatch.run_once(webhooks)
+            await self.dispatch.drain()
+            await self.dispatch.store_done()
+            if not taken:
+                return
+
+    def standings(self, webhook: str) -> list[Standing]:
+        found = list_deliveries(self.warehouse, "acme", webhook, state=None, before=None, limit=100)
+        return [standing for _, standing in found]
+
+
+@pytest.fixture
+async def hooks(warehouse: Warehouse) -> AsyncIterator[Hooks]:
+    """An aggregator that may call loopback, and has looked once: what comes now is news."""
+    async with open_session(LOOPBACK, timeout_s=1.0) as session:
+        metrics = WebhookMetrics(CollectorRegistry())
+        hooks = Hooks(
+            warehouse, Dispatch(warehouse, session, metrics, clock_ms=lambda: hooks.at_ms), metrics, now_ms()
+        )
+        await hooks.run()
+        yield hooks
+        await hooks.dispatch.close()
+
+
+def webhook(url: str, *events: str, **fields: Any) -> WebhookDocument:
+    return WebhookDocument(
+        id="whk_1", tenant="acme", url=url, events=events or ("link.clicked",), secret=SECRET, **fields
+    )  # type: ignore[arg-type] # the names are checked by the routes
+
+
+def click(seq: int, hooks: Hooks, **fields: object) -> dict[str, Any]:
+    return {"seq": seq, "source": hooks.at_ms << 21, "ts": hooks.at_ms, "code": "Code0001", **fields}
+
+
+def put_message(warehouse: Warehouse, url: str, **fields: object) -> None:
+    """A message whose link has the code `Code0001`."""
+    texts = ("owner", "sender", "content", "content_type", "encoding", "urls", "dlt_template_id")
+    message = {
+        **dict.fromkeys(texts, ""),
+        "tenant": "acme",
+        "id": "message-1",
+        "recipient": "+447700900123",
+        "sender": "Acme",
+        "correlation_id": "order-1",
+        "segments": 1,
+        "segments_before": 1,
+        "callback_url": url,
+        "callback_data": "my data",
+        "track_clicks": True,
+        "expires_at": 0,
+        "accepted_at": now_ms(),
+        **fields,
+    }
+    warehouse.insert("messages", {name: [value] for name, value in message.items()}, token="message")
+    code = {
+        "tenant": "acme",
+        "link": 1,
+        "code": "Code0001",
+        "message": "message-1",
+        "long_url": "https://shop.example.com/spring",
+        "short_url": "https://s.example.com/Code0001",
+        "accepted_at": now_ms(),
+    }
+    warehouse.insert("message_codes", {name: [value] for name, value in code.items()}, token="code")

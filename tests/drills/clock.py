@@ -1,12 +1,13 @@
 """The machine's clock jumps, and stands at odd nights: each click is in the windows of its own time.
 
-libfaketime shows all programs of one machine another time of day, which is set while they run; what measures
-durations is left alone, as it is when a clock is set.
+libfaketime shows all programs of one machine but Redis, which does not start with it, another time of day,
+which is set while they run; what measures durations is left alone, as it is when a clock is set.
 """
 
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -18,6 +19,7 @@ from tests.drills.clients import Clients, clicking
 from tests.drills.exact import Sent
 from tests.drills.one_machine import ANALYTICS, end_and_count, one_machine
 from tests.drills.report import Outcome
+from tests.fixtures.redis import RedisServer
 from tests.fixtures.system import System, stored_clicks, wait_until
 from tests.system.test_whole_way import make_link
 
@@ -50,8 +52,11 @@ class Clock:
         self.offset_s = 0.0
         self.set(0.0)
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, redis_url: str) -> dict[str, str]:
+        """Of programs that live by this clock, and keep all clicks whatever year it is."""
         return {
+            "SMARTLINKS_REDIS_URL": redis_url,
+            "SMARTLINKS_RETENTION_DAYS": "36500",
             "LD_PRELOAD": str(LIBRARY),
             "FAKETIME_TIMESTAMP_FILE": str(self._path),
             "FAKETIME_CACHE_DURATION": str(REREAD_S),
@@ -92,7 +97,7 @@ def jump(folder: Path) -> Outcome:
         return Outcome("", (f"{LIBRARY} is missing: apt-get install faketime",))
     clock = Clock(folder / "clock")
     spans: list[Span] = []
-    with one_machine(folder, **clock.environment(), SMARTLINKS_RETENTION_DAYS="36500") as system:
+    with _redis(folder / "redis") as redis, one_machine(folder, **clock.environment(redis.url)) as system:
         system.start()
         with system.api as api:
             link_id = str(make_link(api, code="Clock123")["id"])
@@ -129,6 +134,17 @@ def jump(folder: Path) -> Outcome:
         f" that came {LATE} late, {len(reports)} reports in {len(ZONES)} zones; {sent.clicks:,} times 302"
     )
     return Outcome(came, tuple(misses))
+
+
+@contextmanager
+def _redis(folder: Path) -> Iterator[RedisServer]:
+    folder.mkdir()
+    server = RedisServer(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def _reports_of_rows_and_rollups(system: System, clock: Clock, link_id: str) -> list[Report]:

@@ -6,7 +6,7 @@ address is of a network that no database can know. Coordinates are 0.0 then.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -16,7 +16,7 @@ import maxminddb
 from ingest.enrich.addresses import PRIVATE_NAME, UNKNOWN_NAME, is_private, parse_address
 from ingest.enrich.database_files import DatabaseFiles, MmdbFile, open_mmdb
 
-CACHE_SIZE: Final = 16_384
+CACHE_SIZE: Final = 65_536
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +51,9 @@ class Geo:
 
     def locate(self, address: str) -> Place:
         return self._locate(address)
+
+    def locate_all(self, addresses: Iterable[str]) -> list[Place]:
+        return list(map(self._locate, addresses))
 
     def refresh(self) -> None:
         """Read the files again if they changed. Cheap; call it once a batch."""

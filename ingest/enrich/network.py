@@ -9,7 +9,7 @@ import logging
 import time
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from ingest.enrich.addresses import PRIVATE_NAME, UNKNOWN_NAME, Address, is_priv
 from ingest.enrich.database_files import DatabaseFileError, DatabaseFiles, MmdbFile, open_mmdb
 from ingest.enrich.network_kinds import network_kind
 
-CACHE_SIZE: Final = 16_384
+CACHE_SIZE: Final = 65_536
 PATTERNS: Final = ("*.mmdb", "*asn-ipv[46]-num.csv")
 
 _log = logging.getLogger(__name__)
@@ -57,6 +57,9 @@ class Networks:
 
     def find(self, address: str) -> Network:
         return self._find(address)
+
+    def find_all(self, addresses: Iterable[str]) -> list[Network]:
+        return list(map(self._find, addresses))
 
     def refresh(self) -> None:
         """Read the files again if they changed. Cheap; call it once a batch."""

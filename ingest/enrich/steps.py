@@ -4,10 +4,10 @@ Working by columns and by batch is what the warehouse wants, and lets a step be 
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from operator import attrgetter
+from functools import lru_cache, partial
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from ingest.enrich.network import Networks
 from ingest.enrich.privacy import Profiles, ProfilesOf, WarehouseProfiles, keep_whole, kept_address
 from ingest.enrich.referrer import referrer_of
 from ingest.enrich.rules import RULES_VERSION
-from ingest.enrich.user_agent import UserAgents, apply_hints
+from ingest.enrich.user_agent import Agent, UserAgents, apply_hints
 from ingest.enrich.verdict import Judge
 from ingest.enrich.visitor import VisitorIds, key_path, load_key
 from ingest.rows import CLICK_COLUMNS
@@ -29,7 +29,7 @@ USER_AGENT_CACHE_SIZE: Final = 16_384
 
 Column = Sequence[Any]
 
-# The columns that are a click's own fields, by name of the field.
+# The columns that are a click's own fields, and those fields.
 _CARRIED: Final = {
     "tenant": "tenant",
     "link": "link",
@@ -47,7 +47,11 @@ _CARRIED: Final = {
     "language": "language",
     "channel": "channel",
 }
-_carried_fields = attrgetter(*_CARRIED.values())
+_CARRIED_FIELDS: Final = tuple(map(attrgetter, _CARRIED.values()))
+_ip_of = attrgetter("ip")
+_signals_of = attrgetter("signals")
+# What a click is judged by, as `Judge.of_stored` takes it.
+_JUDGED: Final = ("method", "user_agent", "signals", "language", "network_kind", "channel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class Enrichment:
         networks: Networks | None = None,
         profiles_of: ProfilesOf = keep_whole,
     ) -> None:
-        self._agents = lru_cache(USER_AGENT_CACHE_SIZE)(UserAgents())
+        self._agent_of = lru_cache(USER_AGENT_CACHE_SIZE)(partial(_parse_agent, UserAgents()))
         self._geo = geo
         self._networks = networks or Networks(None)
         self._judge = Judge()
@@ -122,42 +126,36 @@ class Enrichment:
     def cache_uses(self) -> Mapping[str, tuple[int, int]]:
         """Hits and misses of each cache so far, by its step's name. Any thread may ask."""
         return {
-            "user_agent": self._agents.cache_info()[:2],
+            "user_agent": self._agent_of.cache_info()[:2],
             "geo": self._geo.cache_use(),
             "network": self._networks.cache_use(),
             "verdict": self._judge.cache_use(),
         }
 
     def _parse_user_agents(self, batch: Batch) -> Iterable[Column]:
-        parse = self._agents
-        agents = (
-            apply_hints(parse(click.user_agent), click.signals) if click.signals else parse(click.user_agent)
-            for click in batch.clicks
-        )
-        return zip(*agents, strict=True)
+        agents = list(map(self._agent_of, batch.filled["user_agent"], batch.filled["signals"]))
+        return _transposed(agents)
 
     def _locate(self, batch: Batch) -> Iterable[Column]:
         self._geo.refresh()
-        return zip(*(self._geo.locate(click.ip) for click in batch.clicks), strict=True)
+        return _transposed(self._geo.locate_all(map(_ip_of, batch.clicks)))
 
     def _find_networks(self, batch: Batch) -> Iterable[Column]:
         self._networks.refresh()
-        return zip(*(self._networks.find(click.ip) for click in batch.clicks), strict=True)
+        return _transposed(self._networks.find_all(map(_ip_of, batch.clicks)))
 
     def _judge_clicks(self, batch: Batch) -> Iterable[Column]:
-        judged = (
-            self._judge(click.method, click.user_agent, click.signals, click.language, kind, click.channel)
-            for click, kind in zip(batch.clicks, batch.filled["network_kind"], strict=True)
-        )
-        return (*zip(*judged, strict=True), [RULES_VERSION] * len(batch.clicks))
+        facts = (batch.filled[name] for name in _JUDGED)
+        judgements = list(map(self._judge.of_stored, *facts))
+        return (*_transposed(judgements), [RULES_VERSION] * len(batch.clicks))
 
     def _tell_visitors(self, batch: Batch) -> Iterable[Column]:
-        yield [self._visitor_ids(click, batch.profiles) for click in batch.clicks]
+        yield self._visitor_ids.of_all(batch.clicks, batch.profiles)
 
     def _cut_addresses(self, batch: Batch) -> Iterable[Column]:
         profiles = batch.profiles
         if not profiles.address:
-            yield [click.ip for click in batch.clicks]
+            yield list(map(_ip_of, batch.clicks))
             return
         yield [
             click.ip
@@ -180,9 +178,21 @@ def open_enrichment(*, data_dir: Path, geoip_path: str | None, warehouse: Wareho
 
 def _carry(batch: Batch) -> Iterable[Column]:
     """What is stored as it came; the signals as JSON."""
-    signals = [orjson.dumps(click.signals).decode() if click.signals else "{}" for click in batch.clicks]
-    return (*zip(*map(_carried_fields, batch.clicks), strict=True), signals)
+    for field_of in _CARRIED_FIELDS:
+        yield list(map(field_of, batch.clicks))
+    yield list(map(bytes.decode, map(orjson.dumps, map(_signals_of, batch.clicks))))
+
+
+def _parse_agent(parse: UserAgents, user_agent: str, signals: str) -> Agent:
+    """`signals` as JSON."""
+    return apply_hints(parse(user_agent), orjson.loads(signals))
 
 
 def _name_referrers(batch: Batch) -> Iterable[Column]:
-    yield [referrer_of(click.referer) for click in batch.clicks]
+    yield list(map(referrer_of, batch.filled["referer"]))
+
+
+def _transposed(rows: Sequence[tuple[Any, ...]]) -> Iterator[Column]:
+    """The columns of rows of equal length, of which there is one at least."""
+    for at in range(len(rows[0])):
+        yield list(map(itemgetter(at), rows))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+import orjson
 from ua_parser_rs import UserAgentExtractor
 
 from ingest.enrich.addresses import UNKNOWN_NAME
@@ -38,6 +39,8 @@ class Judge:
             if isinstance(rule, AgentRule)
         )
         self._first_agent_rule = lru_cache(CACHE_SIZE)(self._match_agent)
+        self.of_stored = lru_cache(CACHE_SIZE)(self._judge_stored)
+        """As a call, with the signals as JSON; what was judged once is remembered."""
 
     def __call__(
         self,
@@ -59,8 +62,13 @@ class Judge:
         return self._judgements[by_agent]
 
     def cache_use(self) -> tuple[int, int]:
-        """Hits and misses so far."""
-        return self._first_agent_rule.cache_info()[:2]
+        """Hits and misses of `of_stored` so far."""
+        return self.of_stored.cache_info()[:2]
+
+    def _judge_stored(
+        self, method: str, user_agent: str, signals: str, language: str, network_kind: str, channel: str
+    ) -> Judgement:
+        return self(method, user_agent, orjson.loads(signals), language, network_kind, channel)
 
     def _match_agent(self, user_agent: str) -> int:
         """The index of the first rule for this user agent; the last rule's where none matches."""

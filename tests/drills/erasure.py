@@ -97,7 +97,8 @@ def _is_victims(tag: str) -> bool:
 
 
 def _count(site: Site, code: str) -> int:
-    return _number(site, "SELECT count() FROM clicks WHERE code = {code:String}", code=code)
+    """Clicks on the code while it was theirs. Whoever asks for it later leaves one of no link."""
+    return _number(site, "SELECT count() FROM clicks WHERE code = {code:String} AND link != 0", code=code)
 
 
 def _others_stored(site: Site, victim: str) -> int:

@@ -1,13 +1,17 @@
 """Which columns the exports of other shorteners have, compared in lower case by letters and digits.
 
-| source | where the columns are from |
-| --- | --- |
-| `csv` | our own fields, and what most spreadsheets call them |
-| `bitly` | the link list of its dashboard (Bitlink, Title, Long URL, Tags …) and its API's Bitlink objects |
-| `shlink` | the web client's export (createdAt, domain, shortCode, shortUrl, longUrl, title, tags, visits) |
-| `dub` | the workspace's link export (Short link, Destination URL, Clicks, Created at, Tags …) and its API |
-| `kutt` | the API's link objects (address, target, description, visit_count …); it has no export of files |
-| `yourls` | its table `yourls_url` (keyword, url, title, timestamp, ip, clicks), as export plugins write it |
+- `csv`: our own fields, and what most spreadsheets call them.
+- `bitly`: its API's Bitlinks (id, link, custom_bitlinks, long_url, title, tags, created_at), see
+  dev.bitly.com/api-reference. No document tells the columns of its dashboard's CSV. Other importers read
+  of it Bitlink, Long URL or Original URL, Title, Tags, Created and Total Clicks.
+- `shlink`: createdAt, domain, shortCode, shortUrl, longUrl, title, tags with `|` between, visits
+  (shlink-web-component, ExportShortUrlsBtn.tsx).
+- `dub`: Short link, Destination URL, Clicks, Created at, and where chosen Updated at, Tags with commas and
+  Archived (dub, the modal for exports and `formatLinksForExport`); its API's link objects (dub.co/docs).
+- `kutt`: its API's address, target, description, visit_count, created_at, expire_in, link and domain (kutt,
+  `sanitize.link`); it has no export of files.
+- `yourls`: its table `yourls_url` (keyword, url, title, timestamp, ip, clicks), as export plugins write it,
+  and its API's stats, which have shorturl for keyword (yourls, `yourls_api_stats`).
 """
 
 import re
@@ -57,7 +61,7 @@ _COMMON: Final[Mapping[Field, tuple[str, ...]]] = {
 COLUMNS: Final[Mapping[Source, Mapping[Field, tuple[str, ...]]]] = {
     "csv": _COMMON,
     "bitly": {
-        "destination_url": ("long_url", "destination_url"),
+        "destination_url": ("long_url", "original_url", "destination_url"),
         "short_url": ("custom_bitlinks", "bitlink", "bitly_link", "link", "short_link", "short_url", "id"),
         "code": ("custom_back_half", "back_half"),
         "name": ("title",),

@@ -39,9 +39,9 @@ EXPORTS = {
     "dub": (
         "text/csv",
         (
-            "Short link,Destination URL,Clicks,Created at,Tags,Title\n"
-            'https://dub.sh/3abcXyz,https://www.example.com/spring,1204,2024-03-01T08:00:00.000Z,"promo,sms",'
-            "Spring\n"
+            "Short link,Destination URL,Clicks,Created at,Updated at,Tags,Archived\n"
+            "https://dub.sh/3abcXyz,https://www.example.com/spring,1204,2024-03-01T08:00:00.000Z,"
+            '2024-03-02T08:00:00.000Z,"promo, sms",false\n'
         ),
     ),
     "kutt": (
@@ -79,7 +79,7 @@ async def test_every_export_keeps_code_name_and_count(api: RunningApi) -> None:
         link = (await api.client.get(f"/v1/links/{verdict['id']}")).json()
         assert (link["code"], link["name"], link["destination_url"]) == (
             code,
-            "Spring",
+            "" if source == "dub" else "Spring",  # its export has no titles
             "https://www.example.com/spring",
         )
         assert link["tags"] == ([] if source in {"kutt", "yourls"} else ["promo", "sms"])

@@ -27,13 +27,14 @@ class Clients:
     """Each click has a tag of its own, `TAG` and its number; the paths are asked for in turns.
 
     `asked` has the tags that were sent; `answered` those whose 302 was read whole, with the Unix times of
-    request and reply.
+    request and reply; `destinations` where those led to.
     """
 
     def __init__(self, port: int, paths: Sequence[str], *, pace_s: float, first: int = 0) -> None:
         self.asked: set[str] = set()
         self.answered: dict[str, tuple[float, float]] = {}
         self.statuses: Counter[int] = Counter()
+        self.destinations: set[str] = set()
         self._port = port
         self._paths = itertools.cycle(paths)
         self._pace_s = pace_s
@@ -69,11 +70,11 @@ class Clients:
         )
         head = await reader.readuntil(b"\r\n\r\n")
         status = int(head.split(b" ", 2)[1])
-        for line in head.lower().split(b"\r\n"):
-            if line.startswith(b"content-length:"):
-                await reader.readexactly(int(line.partition(b":")[2]))
+        headers = dict(line.split(": ", 1) for line in head.decode("latin-1").split("\r\n")[1:-2])
+        await reader.readexactly(int(headers["Content-Length"]))
         self.statuses[status] += 1
         if status == 302:
+            self.destinations.add(headers["Location"])
             self.answered[tag] = (asked_s, time.time())
 
 

@@ -15,10 +15,12 @@ from tests.drills.exact import Sent, differences
 from tests.drills.report import Outcome
 from tests.drills.rows import make_rows
 from tests.fixtures.system import System, free_ports, wait_until
-from tests.system.test_crash import prepare
+from tests.system.test_whole_way import make_link
 
 ANALYTICS: Final = "deploy.standalone.analytics"
 BACK_WITHIN_S: Final = 5.0
+DESTINATION: Final = "https://shop.example.com/landing"
+RECIPIENTS: Final = 500
 Answer = TypeVar("Answer")
 OLD_LINKS: Final = 10_000
 OLD_CODES: Final = [f"old{number:05}" for number in range(1_000)]
@@ -31,7 +33,7 @@ def kill_analytics(folder: Path, *, kills: int = 30, rows: int = 10_000_000) -> 
         if not warehouse_dir.exists():  # a folder that was filled before is used as it is
             in_engine(fill, warehouse_dir, rows)
         system.start()
-        with clicking(system.edge_port, prepare(system)) as clients:
+        with clicking(system.edge_port, mint_paths(system)) as clients:
             for _ in range(kills):
                 answered = len(clients.answered)
                 wait_until("clicks", lambda seen=answered: len(clients.answered) > seen + 100)  # type: ignore[misc] # bound now
@@ -58,6 +60,16 @@ def one_machine(folder: Path, **environment: str) -> Iterator[System]:
         yield system
     finally:
         system.close()
+
+
+def mint_paths(system: System) -> list[str]:
+    """A link to `DESTINATION` in a running system: the paths of its recipients' short URLs."""
+    with system.api as api:
+        link = make_link(api, destination_url=DESTINATION)
+        recipients = [{"recipient": f"+4179{number:07d}"} for number in range(RECIPIENTS)]
+        minted = api.post(f"/v1/links/{link['id']}/recipients", json={"recipients": recipients})
+    prefix = f"http://localhost:{system.edge_port}"
+    return [each["short_url"].removeprefix(prefix) for each in minted.json()["data"]]
 
 
 def end_and_count(system: System, sent: Sent) -> tuple[list[str], int]:

@@ -145,7 +145,8 @@ def decode_at_length(value: bytes) -> Click:
     channel = event.get("channel", "redirect")
     if channel not in _CHANNELS:
         raise UndecodableError("wrong_value", f"channel is {_shown(channel)}")
-    return Click(*values, channel)
+    fields = (*values, channel)
+    return Click(*fields)
 
 
 def _check_values(event: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from edge.ops import Ops
 from edge.redis_connection import open_redis_client
 from edge.redis_link_store import open_link_store
 from edge.routing import Decision, decide, platform_of
+from edge.servers_url import split_servers_url
 from edge.serving import serve_edge
 from edge.settings import PREFIX, Settings, SettingsError, load
 from edge.spool import (
@@ -70,6 +71,7 @@ __all__ = [
     "platform_of",
     "segment_name",
     "serve_edge",
+    "split_servers_url",
     "to_ranges",
     "unframe",
 ]

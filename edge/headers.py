@@ -20,7 +20,7 @@ TELLING: Final = (
     *(name.encode() for name in SIGNAL_HEADERS),
 )
 MAX_FIELDS: Final = 100
-_BLOCK: Final = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]*+:[ \t]*+[\x21-\x7e][\t\x20-\x7e]*+\r\n)++\r\n")
+_BLOCK: Final = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]*+:[ \t]*+[\x21-\x7e][\t\x20-\x7e]*+\r\n)+\r\n")
 _LINE: Final = re.compile(rb"[ \t]*+([\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)[ \t]*\r\n")
 # Names that change how a request is framed, answered or continued.
 _NOT_PLAIN: Final = frozenset(

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from edge.servers_url import split_servers_url
+
 CLUSTER_SCHEME: Final = "redis+cluster://"
 
 
@@ -80,25 +82,23 @@ class ClusterAddress:
 
         One node is enough; more of them help while some are down. Raises `RedisURLError`.
         """
-        parts = urlsplit(url)
-        options = dict(parse_qsl(parts.query))
+        parts = split_servers_url(url)
+        options = parts.parameters
         if unknown := sorted(options.keys() - {"tls", "ssl_ca_certs"}):
             raise RedisURLError(f"a cluster has no option {unknown[0]}")
         if options.get("tls", "false") not in {"true", "false"}:
             raise RedisURLError("tls is true or false")
         if parts.path.strip("/"):
             raise RedisURLError("a cluster has no databases to choose from")
-        credentials, at, servers = parts.netloc.rpartition("@")
-        user, _, password = credentials.partition(":")
         try:
-            seeds = tuple(_host_and_port(server) for server in servers.split(","))
+            seeds = tuple(_host_and_port(server) for server in parts.servers.split(","))
         except ValueError:
             raise RedisURLError("is redis+cluster://host:port,host:port") from None
         node = RedisAddress(
             tls=options.get("tls") == "true",
             ca_file=options.get("ssl_ca_certs"),
-            username=unquote(user) or "default",
-            password=unquote(password) if at else None,
+            username=parts.user or "default",
+            password=parts.password,
         )
         return cls(seeds, node)
 

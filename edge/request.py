@@ -8,9 +8,9 @@ from edge.domains import Domain
 from edge.routing import Decision, Platform
 
 _SEGMENT: Final = rb"[A-Za-z0-9][A-Za-z0-9_-]{0,31}"
-# Groups: the suffix with its closing slash or "", and the code. Atomic and possessive, so that matching takes
-# time linear in the length, whatever is sent.
-CODE_PATH: Final = rb"/((?:(?>" + _SEGMENT + rb")/){0,4}+)([A-Za-z0-9]{4,12})"
+# Groups: the suffix with its closing slash or "", and the code. A slash ends each segment and all is bounded,
+# so there is little to try again. No possessive group: Python before 3.11.5 gets those wrong (gh-106052).
+CODE_PATH: Final = rb"/((?:" + _SEGMENT + rb"/){0,4})([A-Za-z0-9]{4,12})"
 _TARGET: Final = re.compile(CODE_PATH + rb"(?:\?([^#]*))?\Z")
 
 

@@ -19,9 +19,8 @@ User and password are percent-encoded, as in every URL. Nothing of them is ever 
 import ssl
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
 
-from edge.contract import PREFIX, SettingsError
+from edge.contract import PREFIX, SettingsError, split_servers_url
 
 CLICKS_TOPIC: Final = "smartlinks.clicks.v1"
 LINKS_TOPIC: Final = "smartlinks.links.v1"
@@ -62,22 +61,20 @@ class KafkaAddress:
 
 def parse_address(url: str) -> KafkaAddress:
     """The address in `url`. Raises `SettingsError`, which never quotes a password."""
-    parts = urlsplit(url)
-    credentials, _, servers = parts.netloc.rpartition("@")
-    user, _, password = credentials.partition(":")
-    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    parts = split_servers_url(url)
+    given = parts.parameters
     unknown = given.keys() - _NUMBERS.keys() - set(_TEXTS)
     if unknown:
         raise _refuse(f"has no parameter {min(unknown)}; it has {', '.join([*_TEXTS, *_NUMBERS])}")
-    if bool(user) != bool(password):
+    if bool(parts.user) != bool(parts.password):
         raise _refuse("has a user and a password, or neither")
     sasl = given.get("sasl", "SCRAM-SHA-512").upper()
     if sasl not in _SASL:
         raise _refuse(f"sasl is one of {', '.join(_SASL)}")
     return KafkaAddress(
-        servers=servers,
-        user=unquote(user) or None,
-        password=unquote(password) or None,
+        servers=parts.servers,
+        user=parts.user or None,
+        password=parts.password or None,
         sasl=sasl,
         tls=_tls(given),
         prefix=given.get("prefix", ""),

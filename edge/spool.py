@@ -27,12 +27,13 @@ import os
 import re
 import secrets
 import time
-import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from isal.isal_zlib import crc32
 
 SEGMENT_BYTES: Final = 64 * 1024 * 1024
 MAX_LINE_BYTES: Final = 1024 * 1024
@@ -61,21 +62,20 @@ def frame(json: bytes) -> bytes:
     """The record's line. `json` has no newline and is at most `MAX_LINE_BYTES` less 10 bytes."""
     if len(json) > MAX_LINE_BYTES - _FRAME_BYTES:
         raise ValueError(f"a record of {len(json)} bytes does not fit the spool's {MAX_LINE_BYTES}")
-    return b"%08x %b\n" % (zlib.crc32(json), json)
+    return b"%08x %b\n" % (crc32(json), json)
 
 
 def frame_all(jsons: Sequence[bytes]) -> bytes:
     """`frame` of each, joined."""
     if max(map(len, jsons)) > MAX_LINE_BYTES - _FRAME_BYTES:
         raise ValueError(f"a record does not fit the spool's {MAX_LINE_BYTES} bytes")
-    crc32 = zlib.crc32
     return b"".join([b"%08x %b\n" % (crc32(json), json) for json in jsons])
 
 
 def unframe(line: bytes) -> bytes | None:
     """The JSON of a line without its newline; None where it does not check."""
     json = line[9:]
-    return json if line[:9] == b"%08x " % zlib.crc32(json) else None
+    return json if line[:9] == b"%08x " % crc32(json) else None
 
 
 def segment_name(start: int) -> str:
@@ -106,7 +106,7 @@ def cut_records(chunk: bytes, *, finished: bool, max_records: int | None = None)
     left unconsumed, unless it is longer than any line may be. At most `max_records` records are taken.
     """
     records: list[tuple[bytes, int]] = []
-    find, startswith, crc32 = chunk.find, chunk.startswith, zlib.crc32
+    find, startswith = chunk.find, chunk.startswith
     at = damaged = 0
     while max_records is None or len(records) < max_records:
         end = find(b"\n", at, at + MAX_LINE_BYTES)

@@ -54,7 +54,10 @@ _IDEMPOTENCY_KEY: Final = {
     "required": False,
     "description": "One for each request: sent again with it within 24 hours, the request gets the same"
     " answer and nothing is done twice. Not for streams of lines",
-    "schema": {"type": "string", "pattern": r'^"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,255}"$'},
+    "schema": {
+        "type": "string",
+        "pattern": r'^("[\x20-\x21\x23-\x5b\x5d-\x7e]{1,255}"|[\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]{1,255})$',
+    },
     "example": '"8e03978e-40d5-43dd-bc93-6894a57f9324"',
 }
 _HEADERS: Final = {

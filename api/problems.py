@@ -199,10 +199,18 @@ def pointer_to(*path: str | int) -> str:
 
 def _flaw(error: ErrorDetails) -> Flaw:
     place, *path = error["loc"]
-    detail = _PLAIN_WORDS.get(error["type"]) or error["msg"].removeprefix("Value error, ")
+    detail = _PLAIN_WORDS.get(error["type"]) or _too_long(error) or error["msg"].removeprefix("Value error, ")
     if place == "body":
         return Flaw(detail, pointer=pointer_to(*path))
     return Flaw(detail, parameter=".".join(str(part) for part in path))
+
+
+def _too_long(error: ErrorDetails) -> str | None:
+    """Of texts that validators of ours have checked pydantic speaks as of lists with items."""
+    context = error.get("ctx", {})
+    if error["type"] != "too_long" or context.get("field_type") != "Value":
+        return None
+    return f"At most {context['max_length']:,} characters fit here, not {context['actual_length']:,}"
 
 
 def _summary(flaws: Sequence[Flaw]) -> str:

@@ -36,7 +36,10 @@ REPLAYED: Final = (b"idempotency-replayed", b"true")
 KEPT_S: Final = 24 * 3600
 UNDER_WAY_S: Final = 180  # longer than any answer takes
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
-_KEY: Final = re.compile(r'"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"')
+# A structured field's string, as the draft has it, or the same bare, as most senders write it.
+_KEY: Final = re.compile(
+    r'"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]{1,255})'
+)
 _UNDER_WAY: Final = b"under way"
 
 
@@ -138,14 +141,14 @@ class _Answer:
 
 
 def _read_key(offered: list[str]) -> str:
-    """The key: a structured field's string, as the draft has it. Raises a 400."""
+    """The key without its quotes. Raises a 400."""
     match = _KEY.fullmatch(offered[0].strip()) if len(offered) == 1 else None
     if match is None:
         raise ProblemError(
             IDEMPOTENCY_KEY_INVALID,
-            f'{HEADER} is one string of 1 to 255 characters in quotes, such as "8e03978e-40d5-43dd".',
+            f'{HEADER} is one string of 1 to 255 printable ASCII characters, such as "8e03978e-40d5-43dd".',
         )
-    return match[1]
+    return match[1] or match[2]
 
 
 def _fingerprint(scope: Scope, media_type: str, body: bytes) -> bytes:

@@ -54,12 +54,20 @@ async def test_while_the_first_is_under_way_the_second_is_a_409(api: RunningApi)
 
 
 async def test_a_key_that_is_none_is_a_400(api: RunningApi) -> None:
-    for key in ("bare", '""', '"a', f'"{"x" * 256}"'):
+    for key in ("two words", "one,two", '""', '"a', f'"{"x" * 256}"', "x" * 256):
         answer = await api.client.post("/v1/links", json=GOOD, headers={"Idempotency-Key": key})
         assert_problem(answer, 400, "idempotency-key-invalid")
     stream = {**fresh(), "Content-Type": "application/x-ndjson"}
     answer = await api.client.post("/v1/links:bulk", content=b"{}\n", headers=stream)
     assert_problem(answer, 400, "idempotency-key-invalid")
+
+
+async def test_a_key_is_the_same_with_quotes_and_without(api: RunningApi) -> None:
+    bare, quoted = [
+        await api.client.post("/v1/links", json=GOOD, headers={"Idempotency-Key": key})
+        for key in ("order-1", '"order-1"')
+    ]
+    assert (bare.status_code, bare.json()) == (201, quoted.json())
 
 
 async def test_what_failed_may_be_tried_again_with_the_same_key(api: RunningApi) -> None:

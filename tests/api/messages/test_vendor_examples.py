@@ -133,7 +133,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"contentType": "html"}, "#/contentType", "template"),
     ({"from": ""}, "#/from", "1 to 20"),
     ({"from": "é"}, "#/from", "ASCII"),
-    ({"callbackData": "x" * 2001}, "#/callbackData", "2000"),
+    ({"callbackData": "x" * 2001}, "#/callbackData", "At most 2,000 characters"),
     ({"callbackUrl": "ftp://x"}, "#/callbackUrl", "http"),
     ({"expireAt": "2020-01-01T00:00:00Z"}, "#/expireAt", "past"),
     ({"expireAt": "soon"}, "#/expireAt", "ISO 8601"),

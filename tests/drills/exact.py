@@ -19,37 +19,43 @@ TAG: Final = "https://tag.example.com/"
 
 _SUBJECTS: Final = {"link": "link", "domain": "cityHash64(domain)", "tenant": "toUInt64(0)"}
 
-# Windows that hold, beside the rows of their time, their subject and their tenant. Each day must be known.
-_WINDOWS: Final = """
-SELECT count() FROM
+# Windows that hold: nothing has changed since they were computed. What no longer holds is in no report.
+_HOLDING: Final = """
+SELECT tenant, subject, start, changes, detailed, clicks FROM click_windows FINAL
+WHERE scope = '{scope}' AND grain = {grain} AND dimension = '' AND (tenant, subject, changes, start) IN (
+    SELECT tenant, subject, sum(clicks) + sum(marks),
+        toDateTime(intDiv(toUnixTimestamp(click_changes.start), {grain}) * {grain}, 'UTC') AS begins
+    FROM click_changes
+    WHERE scope = '{scope}' AND (tenant, subject) IN ({computed})
+    GROUP BY tenant, subject, begins
+)
+"""
+_COMPUTED: Final = "SELECT tenant, subject FROM click_windows WHERE scope = '{scope}' AND grain = {grain}"
+
+# Beside the rows of their time, their subject and their tenant. Each day must be there.
+_WINDOWS: Final = f"""
+SELECT count()
+FROM ({_HOLDING}) AS holding
+{{join}} JOIN
 (
-    SELECT tenant, subject, start, clicks FROM click_windows FINAL
-    WHERE scope = '{scope}' AND grain = {grain} AND dimension = '' AND (tenant, subject, changes, start) IN (
-        SELECT tenant, subject, sum(clicks) + sum(marks),
-            toDateTime(intDiv(toUnixTimestamp(click_changes.start), {grain}) * {grain}, 'UTC') AS begins
-        FROM click_changes
-        WHERE scope = '{scope}' AND (tenant, subject) IN ({computed})
-        GROUP BY tenant, subject, begins
-    )
-) AS known
-{join} JOIN
-(
-    SELECT tenant, {subject} AS subject, count() AS counted,
-        toDateTime(intDiv(toUnixTimestamp(ts), {grain}) * {grain}, 'UTC') AS start
+    SELECT tenant, {{subject}} AS subject, count() AS counted,
+        toDateTime(intDiv(toUnixTimestamp(ts), {{grain}}) * {{grain}}, 'UTC') AS start
     FROM clicks
-    WHERE {is_day} OR (tenant, {subject}) IN ({computed})
+    WHERE {{is_day}} OR (tenant, {{subject}}) IN ({{computed}})
     GROUP BY tenant, subject, start
 ) AS live USING (tenant, subject, start)
 WHERE clicks != counted
 """
-_COMPUTED: Final = "SELECT tenant, subject FROM click_windows WHERE scope = '{scope}' AND grain = {grain}"
 
 _BREAKDOWNS: Final = f"""
 SELECT count()
-FROM (SELECT * FROM click_windows FINAL WHERE dimension != '') AS parts
-INNER JOIN (SELECT * FROM click_windows FINAL WHERE dimension = '' AND detailed) AS whole
-    USING (tenant, scope, grain, subject, start, changes)
-WHERE length(parts.keys) < {MAX_KEYS} AND arraySum(parts.key_clicks) != whole.clicks
+FROM ({_HOLDING}) AS holding
+INNER JOIN
+(
+    SELECT tenant, subject, start, changes, keys, key_clicks FROM click_windows FINAL
+    WHERE scope = '{{scope}}' AND grain = {{grain}} AND dimension != ''
+) AS parts USING (tenant, subject, start, changes)
+WHERE detailed AND length(keys) < {MAX_KEYS} AND arraySum(key_clicks) != clicks
 """
 
 
@@ -119,16 +125,19 @@ def _rollup_differences(warehouse: Warehouse) -> Iterator[str]:
         changes = count(f"SELECT sum(clicks) FROM click_changes WHERE scope = '{scope}'")
         yield from _tell(f"difference of click_changes by {scope}", changes - rows)
         for grain in (DAY_S, HOUR_S, QUARTER_S):
-            sql = _WINDOWS.format(
-                scope=scope,
-                subject=subject,
-                grain=grain,
-                computed=_COMPUTED.format(scope=scope, grain=grain),
-                is_day=grain == DAY_S,
-                join="FULL" if grain == DAY_S else "LEFT",
+            fields = {
+                "scope": scope,
+                "subject": subject,
+                "grain": grain,
+                "computed": _COMPUTED.format(scope=scope, grain=grain),
+                "is_day": grain == DAY_S,
+                "join": "FULL" if grain == DAY_S else "LEFT",
+            }
+            windows = f"windows of {grain} s by {scope}"
+            yield from _tell(f"wrong {windows}", count(_WINDOWS.format(**fields)))
+            yield from _tell(
+                f"breakdowns of {windows} that don't add up", count(_BREAKDOWNS.format(**fields))
             )
-            yield from _tell(f"wrong windows of {grain} s by {scope}", count(sql))
-    yield from _tell("windows whose breakdowns don't add up", count(_BREAKDOWNS))
 
 
 def _ledger_differences(warehouse: Warehouse, spool_dir: Path) -> Iterator[str]:

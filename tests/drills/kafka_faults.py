@@ -18,7 +18,7 @@ from tests.drills.clients import Crowd, clicking
 from tests.drills.exact import Sent
 from tests.drills.processes import CROWD_RATE, SPOOLS, counts, told
 from tests.drills.report import Outcome
-from tests.drills.site import PATH, Site, running_site
+from tests.drills.site import DRAIN_S, PATH, Site, running_site
 from tests.fixtures.system import wait_until
 from tests.kafka.leaders import PartitionState, read_states
 
@@ -66,7 +66,7 @@ def stop_all_brokers(folder: Path, *, down_s: float = 180.0) -> Outcome:
         site.kafka.start()
         began_s = time.monotonic()
         answered = sum(each.requests for each in (*offered, down))
-        site.await_drained(lambda: site.stored() >= answered)
+        wait_until("all stored", lambda: site.stored() >= answered, deadline_s=DRAIN_S)
         drained_s = time.monotonic() - began_s
         misses = [*site.settle(Sent()), *_misses(site, [*offered, down], usual, down, grown)]
         rows = f"{answered:,} times 302, {site.stored():,} rows"

@@ -28,7 +28,8 @@ def poison(folder: Path, *, clicks: int = 100_000) -> Outcome:
     with running_site(folder, without=("edge",)) as site:
         with Crowd(site.spool_dir, spools=SPOOLS, rate=RATE, poison_every=POISON_EVERY) as crowd:
             wait_until("clicks spooled", lambda: crowd.clicks >= clicks, deadline_s=2 * clicks / RATE)
-        site.await_drained()
+        sent = Sent(spooled=crowd.spooled, poisoned=crowd.poisoned)
+        site.await_drained(sent)
         poisoned = Counter(crowd.poisoned)
         misses = []
         if letters_told(site) != poisoned:
@@ -42,7 +43,7 @@ def poison(folder: Path, *, clicks: int = 100_000) -> Outcome:
         if (ledger.letters_open, ledger.rows, ledger.is_balanced) != (len(poisoned), crowd.clicks, True):
             misses.append(f"before the replay the ledger says {ledger}")
         replay_mended(site)
-        misses += site.settle(Sent(spooled=crowd.spooled, poisoned=crowd.poisoned))
+        misses += site.settle(sent)
         ledger = read_ledger(site.warehouse, site.spool_dir)
         events = sum(crowd.spooled.values())
         if (ledger.rows, ledger.replayed) != (events, len(poisoned)):

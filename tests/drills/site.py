@@ -109,21 +109,23 @@ class Site:
             f"{more} more clicks stored", lambda: self.stored() >= before + more, deadline_s=deadline_s
         )
 
-    def await_drained(self, is_all: Callable[[], bool] = lambda: True, deadline_s: float = DRAIN_S) -> float:
-        """Wait until nothing is on its way from spool to rows; the seconds that took."""
-        began_s = time.monotonic()
+    def await_drained(self, sent: Sent) -> None:
+        """Wait until nothing is on its way from spool to rows and dead letters."""
 
         def is_drained() -> bool:
             with contextlib.suppress(WarehouseUnavailableError):
-                return read_ledger(self.warehouse, self.spool_dir).account.on_the_way == 0 and is_all()
+                if self.stored() < sent.clicks:
+                    return False
+                ledger = read_ledger(self.warehouse, self.spool_dir)
+                letters = ledger.letters_open + ledger.letters_replayed
+                return ledger.account.on_the_way == 0 and letters >= len(sent.poisoned)
             return False
 
-        wait_until("everything stored", is_drained, deadline_s=deadline_s)
-        return time.monotonic() - began_s
+        wait_until("everything stored", is_drained, deadline_s=DRAIN_S)
 
     def settle(self, sent: Sent) -> tuple[str, ...]:
         """Wait for what is on its way, end the programs, and tell what is not exact."""
-        self.await_drained(lambda: self.stored() >= sent.clicks)
+        self.await_drained(sent)
         codes = {name: code for name, code in self.programs.stop().items() if code}
         refused = [f"{name} ended with {code}" for name, code in codes.items()]
         return (*refused, *differences(self.warehouse, sent, self.spool_dir))

@@ -1,16 +1,21 @@
 """Short forms of the long drills, which `make drills` runs: `tests/drills/`."""
 
-import resource
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from aggregator.contract import DAY_S, HOUR_S, QUARTER_S
+from ingest.contract import Warehouse
 from tests.drills.clients import Crowd, clicking
+from tests.drills.exact import TAG, Sent, differences
 from tests.drills.poison import letters_told, replay_mended
 from tests.drills.processes import SPOOLS, told
 from tests.drills.report import BEGIN, END, Line, Outcome, write_table
 from tests.drills.site import PATH, Site, running_site
+from tests.fixtures.clicks import insert_clicks
 from tests.fixtures.system import wait_until
+from tests.ingest.click_events import NOON_MS
 
 
 @pytest.mark.drill
@@ -21,12 +26,12 @@ def test_each_program_and_neighbour_fails_once_under_load(tmp_path: Path) -> Non
             clicking(site.system.edge_port, [PATH]) as clients,
             Crowd(site.spool_dir, spools=SPOOLS, rate=300, poison_every=200) as crowd,
         ):
-            for fail in (_kill_worker, _kill_shipper, _kill_ingest, _kill_warehouse, _fill_disk, _kill_kafka):
+            for fail in (_kill_worker, _kill_shipper, _kill_ingest, _kill_warehouse, _kill_kafka):
                 site.await_progress(more=100)
                 fail(site)
             site.await_progress(more=100)
         sent = told(clients, crowd)
-        site.await_drained(lambda: site.stored() >= sent.clicks)
+        site.await_drained(sent)
         replay_mended(site)
         assert letters_told(site).keys() == set(crowd.poisoned)
         assert site.settle(sent) == ()
@@ -55,13 +60,6 @@ def _kill_warehouse(site: Site) -> None:
     site.clickhouse.start()
 
 
-def _fill_disk(site: Site) -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.prlimit(site.clickhouse.pid, resource.RLIMIT_FSIZE, (0, hard))
-    wait_until("ingest in trouble", lambda: not site.programs.is_ready("ingest"))
-    resource.prlimit(site.clickhouse.pid, resource.RLIMIT_FSIZE, (hard, hard))
-
-
 def _kill_kafka(site: Site) -> None:
     site.kafka.kill()
     site.kafka.start()
@@ -84,3 +82,40 @@ def test_a_document_without_a_place_for_the_table_is_refused(tmp_path: Path) -> 
     (tmp_path / "document.md").write_text("no markers")
     with pytest.raises(ValueError, match="has no lines"):
         write_table(tmp_path / "document.md", [], [])
+
+
+def put(warehouse: Warehouse, numbers: Iterable[int], token: str) -> None:
+    """Clicks with a tag each, of spool 5, a second apart."""
+    clicks = [{"referer": f"{TAG}{n}", "source": 5, "seq": n, "ts": NOON_MS + 1_000 * n} for n in numbers]
+    insert_clicks(warehouse, clicks, token)
+
+
+def test_what_is_exact_is_found_so(warehouse: Warehouse, tmp_path: Path) -> None:
+    put(warehouse, range(1, 1_201), "a")  # enough for windows of each grain
+    tags = {f"{TAG}{n}" for n in range(1, 1_201)}
+    assert differences(warehouse, Sent(tags, tags, {5: 1_200}), tmp_path) == []
+    grains = warehouse.query("SELECT DISTINCT grain FROM click_windows ORDER BY grain")
+    assert grains == [(QUARTER_S,), (HOUR_S,), (DAY_S,)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        ("lost", {"answered, not stored: 1", "spools whose rows differ (5: (6, 6)): 1"}),
+        ("repeated", {"stored more than once: 7"}),
+        ("foreign", {"stored, never asked: 1"}),
+        ("unmarked", {"wrong windows of 86400 s by link: 1", "difference of click_sources: 1"}),
+    ],
+)
+def test_what_is_not_exact_is_told(warehouse: Warehouse, tmp_path: Path, fault: str, found: set[str]) -> None:
+    tags = {f"{TAG}{n}" for n in range(1, 8)}
+    put(warehouse, range(1, 7 if fault == "lost" else 8), "a")
+    if fault == "repeated":
+        put(warehouse, range(1, 8), "b")
+    if fault == "foreign":
+        put(warehouse, [100], "b")
+    if fault == "unmarked":
+        assert differences(warehouse, Sent(tags, tags, {5: 7}), tmp_path) == []
+        warehouse.command("DELETE FROM clicks WHERE seq = 7")
+    told = differences(warehouse, Sent(tags, tags, {5: 7}), tmp_path)
+    assert found <= set(told), told

@@ -6,8 +6,7 @@ Redis, Kafka (one broker or three), a ClickHouse over HTTP; edge, shipper, inges
 import asyncio
 import contextlib
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 

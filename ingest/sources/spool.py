@@ -86,7 +86,11 @@ class SpoolSource:
         polling = self._polling
         await asyncio.wait([polling])
         self._polling = None
-        return polling.result()
+        found = polling.result()
+        if sum(len(part.records) for part in found) >= max_records:
+            # There is more. It is read while these are stored, and handed out when they are.
+            self._polling = asyncio.ensure_future(asyncio.to_thread(self._fetch_all, max_records))
+        return found
 
     def _fetch_all(self, max_records: int) -> list[Fetched]:
         found: list[Fetched] = []

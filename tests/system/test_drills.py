@@ -85,8 +85,9 @@ def test_a_document_without_a_place_for_the_table_is_refused(tmp_path: Path) -> 
 
 
 def put(warehouse: Warehouse, numbers: Iterable[int], token: str) -> None:
-    """Clicks with a tag each, of spool 5, a second apart."""
-    clicks = [{"referer": f"{TAG}{n}", "source": 5, "seq": n, "ts": NOON_MS + 1_000 * n} for n in numbers]
+    """Clicks with a tag each, of spool 5, within one quarter of an hour."""
+    first_ms = NOON_MS // 900_000 * 900_000
+    clicks = [{"referer": f"{TAG}{n}", "source": 5, "seq": n, "ts": first_ms + 100 * n} for n in numbers]
     insert_clicks(warehouse, clicks, token)
 
 

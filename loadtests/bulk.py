@@ -1,8 +1,9 @@
 """Mints a million recipients by one request, and tells the rate and the memory of both sides.
 
-    .venv/bin/python -m loadtests.bulk [count]
+    .venv/bin/python -m loadtests.bulk [count ...]
 
-It starts the whole system in a folder of its own, on free ports.
+Several counts are so many requests to the same server, one after another. It starts the whole system in a
+folder of its own, on free ports.
 """
 
 import os
@@ -89,12 +90,13 @@ def mint(count: int, server_pid: int) -> None:
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    counts = [int(count) for count in sys.argv[1:]] or [1_000_000]
     with (
         tempfile.TemporaryDirectory(prefix="bulk-", dir="/tmp") as folder,
         running_system(Path(folder)) as server_pid,
     ):
-        mint(count, server_pid)
+        for count in counts:
+            mint(count, server_pid)
 
 
 if __name__ == "__main__":

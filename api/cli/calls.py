@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from api.cli.connection import Connection
-from api.cli.output import print_fields, print_json, print_table
+from api.cli.output import counted, print_fields, print_json, print_table
 
 MAX_PAGE: Final = 200
 """Every list of the API that has pages gives as many at once."""
@@ -18,7 +18,7 @@ def print_list(
     """A list of the API, all its pages or the first `limit` items; with --json one array of the items."""
     page = None if limit is None else min(limit, MAX_PAGE)
     with connection.open() as client:
-        found = list(islice(client.items(path, limit=page, **filters), limit))
+        found = list(counted(islice(client.items(path, limit=page, **filters), limit), "Found"))
     if connection.as_json:
         print_json(found)
     else:

@@ -96,25 +96,30 @@ class _Parquet:
         )
         self._sink = io.BytesIO()
         self._writer = pq.ParquetWriter(_Forward(self._sink), self._schema, compression="zstd")
-        self._rows: list[Row] = []
+        self._batches: list[pa.RecordBatch] = []  # as columns, rows take a tenth of what tuples do
+        self._held = 0
 
     def write(self, rows: Sequence[Row]) -> bytes:
-        self._rows.extend(rows)
-        if len(self._rows) >= ROWS_A_GROUP:
+        if rows:
+            columns = zip(*rows, strict=True)
+            arrays = [
+                pa.array(column, field.type) for column, field in zip(columns, self._schema, strict=True)
+            ]
+            self._batches.append(pa.record_batch(arrays, schema=self._schema))
+            self._held += len(rows)
+        if self._held >= ROWS_A_GROUP:
             self._write_group()
         return self._take()
 
     def end(self) -> bytes:
-        if self._rows:
+        if self._held:
             self._write_group()
         self._writer.close()
         return self._take()
 
     def _write_group(self) -> None:
-        columns = zip(*self._rows, strict=True)
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
-        self._writer.write_table(pa.table(arrays, schema=self._schema), row_group_size=len(self._rows))
-        self._rows = []
+        self._writer.write_table(pa.Table.from_batches(self._batches), row_group_size=self._held)
+        self._batches, self._held = [], 0
 
     def _take(self) -> bytes:
         written = self._sink.getvalue()

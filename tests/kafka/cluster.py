@@ -1,11 +1,8 @@
 """A real Apache Kafka on 127.0.0.1: one broker, or three with replication, in KRaft mode and without Docker.
 
-The jars come from Maven Central by `mvn` into `.cache`, once; they need Java 17.
+Its jars need Java 17.
 """
 
-import fcntl
-import hashlib
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,15 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from tests.maven_jars import fetch_jars
+
 START_DEADLINE_S: Final = 60
-FETCH_DEADLINE_S: Final = 300
 CLUSTER_ID: Final = "c21hcnRsaW5rcy10ZXN0cw"
 JVM_OPTIONS: Final = (
     *("-Xms256m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"),
     "-Dorg.apache.logging.log4j.level=WARN",
 )
 POM: Final = Path(__file__).with_name("pom.xml")
-CACHE: Final = Path(__file__).parents[2] / ".cache"
 
 # Small and quick: one partition of offsets, no waiting for more consumers, a dead one is noticed in seconds.
 PROPERTIES: Final = """
@@ -52,10 +49,6 @@ replica.lag.time.max.ms=3000
 controller.quorum.election.timeout.ms=500
 controller.quorum.fetch.timeout.ms=1000
 """
-
-
-class KafkaUnavailableError(Exception):
-    """There is no Kafka to be had on this machine. The text says what to install."""
 
 
 class Broker:
@@ -136,10 +129,10 @@ class Broker:
 
 
 class KafkaCluster:
-    """One broker, or three with replication 3 and `min.insync.replicas` 2. Raises `KafkaUnavailableError`."""
+    """One broker, or three with replication 3 and `min.insync.replicas` 2. Raises `JarsUnavailableError`."""
 
     def __init__(self, folder: Path, *, brokers: int = 1) -> None:
-        self._jars = fetch_jars()
+        self._jars = fetch_jars(POM, name="kafka", needs=("java",))
         ports = _free_ports(2 * brokers)
         self.brokers = [
             Broker(node, folder / f"broker{node}", ports.pop(), ports.pop()) for node in range(1, brokers + 1)
@@ -173,44 +166,13 @@ class KafkaCluster:
 
 @contextmanager
 def kafka_cluster(folder: Path, *, brokers: int = 1) -> Iterator[KafkaCluster]:
-    """A running cluster in `folder`. Raises `KafkaUnavailableError`."""
+    """A running cluster in `folder`. Raises `JarsUnavailableError`."""
     cluster = KafkaCluster(folder, brokers=brokers)
     try:
         cluster.start()
         yield cluster
     finally:
         cluster.kill()
-
-
-def fetch_jars() -> Path:
-    """The folder of the broker's jars, fetched if it isn't there. Raises `KafkaUnavailableError`."""
-    if shutil.which("java") is None:
-        raise KafkaUnavailableError("Java 17 is not installed: apt-get install openjdk-17-jre-headless")
-    jars = CACHE / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
-    CACHE.mkdir(exist_ok=True)
-    with (CACHE / "kafka.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another test run may be fetching them
-        if not jars.exists():
-            _fetch(jars)
-    return jars
-
-
-def _fetch(jars: Path) -> None:
-    if shutil.which("mvn") is None:
-        raise KafkaUnavailableError("Maven is not installed: apt-get install maven")
-    unfinished = jars.with_suffix(".new")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    command = ["mvn", "--batch-mode", "--quiet", "--file", str(POM), "dependency:copy-dependencies"]
-    done = subprocess.run(
-        [*command, f"-DoutputDirectory={unfinished}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=FETCH_DEADLINE_S,
-    )
-    if done.returncode:
-        raise KafkaUnavailableError(f"Kafka's jars could not be fetched by mvn: {done.stdout[-1000:]}")
-    unfinished.rename(jars)
 
 
 def _free_ports(count: int) -> list[int]:

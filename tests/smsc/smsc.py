@@ -1,30 +1,19 @@
-"""A real SMSC on 127.0.0.1: `Smsc.java` on jSMPP's server side.
-
-The jars come from Maven Central into `.cache`, once.
-"""
+"""A real SMSC on 127.0.0.1: `Smsc.java` on jSMPP's server side."""
 
 import asyncio
-import fcntl
-import hashlib
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.maven_jars import fetch_jars
+
 START_DEADLINE_S: Final = 60
-FETCH_DEADLINE_S: Final = 300
 ANSWER_DEADLINE_S: Final = 15
 FOLDER: Final = Path(__file__).parent
-CACHE: Final = FOLDER.parents[1] / ".cache"
 NEEDED: Final = ("java", "javac", "mvn")
 JVM_OPTIONS: Final = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-
-
-class SmscUnavailableError(Exception):
-    """There is no SMSC to be had on this machine. The text says what to install."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +79,8 @@ class Smsc:
 
 @asynccontextmanager
 async def running_smsc(port: int) -> AsyncIterator[Smsc]:
-    """Start and wait until it listens. Raises `SmscUnavailableError`."""
-    jars = await asyncio.to_thread(_jars)
+    """Start and wait until it listens. Raises `JarsUnavailableError`."""
+    jars = await asyncio.to_thread(fetch_jars, FOLDER / "pom.xml", name="smsc", needs=NEEDED)
     process = await asyncio.create_subprocess_exec(
         *("java", *JVM_OPTIONS, "-cp", f"{jars}/*", str(FOLDER / "Smsc.java"), str(port)),
         stdout=asyncio.subprocess.PIPE,
@@ -106,35 +95,3 @@ async def running_smsc(port: int) -> AsyncIterator[Smsc]:
             process.kill()
         await listening
         await process.wait()
-
-
-def _jars() -> Path:
-    missing = [program for program in NEEDED if shutil.which(program) is None]
-    if missing:
-        raise SmscUnavailableError(
-            f"{', '.join(missing)} missing: apt-get install openjdk-17-jdk-headless maven"
-        )
-    pom = FOLDER / "pom.xml"
-    jars = CACHE / f"smsc-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
-    CACHE.mkdir(exist_ok=True)
-    with (CACHE / "smsc.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not jars.exists():
-            _fetch(pom, jars)
-    return jars
-
-
-def _fetch(pom: Path, jars: Path) -> None:
-    unfinished = jars.with_suffix(".new")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    command = ["mvn", "--batch-mode", "--quiet", "--file", str(pom), "dependency:copy-dependencies"]
-    done = subprocess.run(
-        [*command, f"-DoutputDirectory={unfinished}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=FETCH_DEADLINE_S,
-    )
-    if done.returncode:
-        raise SmscUnavailableError(f"the SMSC's jars could not be fetched by mvn: {done.stdout[-1000:]}")
-    unfinished.rename(jars)

@@ -9,7 +9,8 @@ import pytest
 from api.messages.encoding import count_segments, encoding_of
 from api.messages.message import Message, new_message_id
 from tests.api.messages.receiver import Receiver, running_receiver
-from tests.smsc.smsc import Smsc, SmscUnavailableError, running_smsc
+from tests.maven_jars import JarsUnavailableError
+from tests.smsc.smsc import Smsc, running_smsc
 
 NOW_MS = 1_900_000_000_000
 
@@ -53,7 +54,7 @@ async def smsc() -> AsyncIterator[Smsc]:
     try:
         async with running_smsc(port) as running:
             yield running
-    except SmscUnavailableError as error:
+    except JarsUnavailableError as error:
         pytest.skip(str(error))
 
 

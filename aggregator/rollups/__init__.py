@@ -1,4 +1,4 @@
-"""Rollups: clicks counted ahead by quarter, hour and day, computed from the rows and replaced whole.
+"""Rollups: clicks counted ahead by windows of time, computed from the rows and replaced whole.
 
 Nobody else writes them. Whoever changes or deletes stored clicks calls `mark_dirty`.
 """
@@ -8,10 +8,14 @@ from aggregator.rollups.windows import (
     DAY_S,
     DETAILED_FROM_CLICKS,
     DIMENSIONS,
+    EXACT_UP_TO_CLICKS,
+    FOUR_WEEKS_S,
+    GRAINS_S,
     HOUR_S,
     MAX_KEYS,
     QUARTER_S,
     TOTAL,
+    Dimension,
 )
 from ingest.contract import mark_dirty
 
@@ -19,10 +23,14 @@ __all__ = [
     "DAY_S",
     "DETAILED_FROM_CLICKS",
     "DIMENSIONS",
+    "EXACT_UP_TO_CLICKS",
+    "FOUR_WEEKS_S",
+    "GRAINS_S",
     "HOUR_S",
     "MAX_KEYS",
     "QUARTER_S",
     "TOTAL",
+    "Dimension",
     "mark_dirty",
     "refresh",
 ]

@@ -5,10 +5,15 @@ whoever is in the sample of one window is in those of all windows with the same 
 a report can tell how many of them came back.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
 from aggregator.rollups.windows import (
+    DAY_S,
+    DEEP_FROM_CLICKS,
+    DEEP_KEY_SAMPLE,
+    DEEP_TOTAL_SAMPLE,
     DIMENSION_SAMPLES,
     DIMENSIONS,
     MAX_KEYS,
@@ -21,96 +26,112 @@ from ingest.contract import Warehouse
 
 # Parameters travel in a URL; servers take one of a megabyte.
 WINDOWS_A_STATEMENT: Final = 2_000
-# All dimensions of so many clicks are counted at once; of more one after the other, for visitors are held in
-# memory. Of so many that even those of one dimension are too many, they are estimated within 0.2 %.
-CLICKS_AT_ONCE: Final = 500_000
+# A statement over more clicks counts visitors by HyperLogLog (within 0.3 %) where a key has more than 8,000,
+# and holds a sample of their hashes in memory from the start: about 300 bytes a click otherwise.
 CLICKS_OF_EXACT_VISITORS: Final = 5_000_000
 
 _SUBJECTS: Final[dict[Scope, str]] = {"link": "link", "domain": "cityHash64(domain)", "tenant": "toUInt64(0)"}
 
 # Everything that is put into these texts is our own; values are bound.
-_WITH: Final = """
-WITH
+WANTED: Final = """
     wanted AS
     (
         SELECT tupleElement(window, 1) AS subject, tupleElement(window, 2) AS start,
-            tupleElement(window, 3) AS changes, tupleElement(window, 4) AS detailed,
-            arrayJoin({dimensions}) AS dimension
-        FROM (SELECT arrayJoin(arrayZip({{subjects:Array(UInt64)}}, {{starts:Array(UInt32)}},
-            {{changes:Array(UInt64)}}, {{detailed:Array(Bool)}})) AS window)
-        WHERE detailed OR dimension = ''
-    ),
-    chosen AS
-    (
-        SELECT {subject} AS subject, toUInt32(intDiv(toUnixTimestamp(ts), {grain}) * {grain}) AS start,
-            verdict = 'human' AS is_human, verdict = 'preview' AS is_preview, cityHash64(visitor) AS hash,
-            tupleElement(pair, 1) AS dimension, tupleElement(pair, 2) AS key
+            tupleElement(window, 3) AS changes, tupleElement(window, 4) AS detailed
+        FROM (SELECT arrayJoin(arrayZip({subjects:Array(UInt64)}, {starts:Array(UInt32)},
+            {changes:Array(UInt64)}, {detailed:Array(Bool)})) AS window)
+    )
+"""
+_CHOSEN: Final = """
         FROM clicks
-        ARRAY JOIN {pairs} AS pair
         WHERE tenant = {{tenant:String}}
             AND ts >= fromUnixTimestamp64Milli({{from_ms:Int64}}, 'UTC')
             AND ts < fromUnixTimestamp64Milli({{to_ms:Int64}}, 'UTC')
             {among}
-            AND (subject, start) IN (SELECT subject, start FROM wanted)
-    )
+            AND ({subject}, toUInt32(intDiv(toUnixTimestamp(ts), {grain}) * {grain}))
+                IN (SELECT subject, start FROM wanted)
 """
 
-_COUNTS: Final = (
-    "INSERT INTO click_windows"
-    + _WITH
-    + """,
-    counted AS
-    (
-        SELECT subject, start, dimension, key, count() AS key_clicks, countIf(is_human) AS human,
-            countIf(is_preview) AS key_previews, {count_visitors}If(hash, is_human) AS visitors
-        FROM chosen GROUP BY subject, start, dimension, key
-    ),
+# From `counted`, which has a row for each subject, start, dimension and key, with its visitors and the sorted
+# hashes of those that end in at least `base` zero bits.
+GATHER: Final = """
     levelled AS
     (
         SELECT *,
             2 * if(dimension = '{total}', {total_sample}, {dimension_sample})
                 / count() OVER (PARTITION BY subject, start, dimension) AS kept,
-            toUInt8(if(visitors <= kept, 0, ceil(log2(visitors / kept)))) AS level
+            if(dimension = '{total}', {deep_total_sample}, {deep_key_sample}) * 2 AS deep_kept,
+            toUInt8(greatest(base, if(visitors <= kept, 0, ceil(log2(visitors / kept))))) AS level,
+            toUInt8(greatest(base, if(visitors <= deep_kept, 0, ceil(log2(visitors / deep_kept)))))
+                AS deep_level
         FROM counted
-        ORDER BY key_clicks DESC, key LIMIT {max_keys} BY subject, start, dimension
+        ORDER BY clicks DESC, key LIMIT {max_keys} BY subject, start, dimension
+    ),
+    sampled AS
+    (
+        SELECT subject, start, dimension, previews,
+            arrayFilter(hash -> bitAnd(hash, bitShiftLeft(toUInt64(1), level) - 1) = 0, hashes) AS sample,
+            {deep} AS deep_sample,
+            (key, clicks, human, visitors, level, toUInt32(length(sample)), sample, deep_level, deep_sample)
+                AS cell
+        FROM levelled
     ),
     gathered AS
     (
-        SELECT subject, start, dimension, sum(key_clicks) AS clicks, sum(key_previews) AS previews,
-            arraySort(groupArray((key, key_clicks, human, visitors, level))) AS cells
-        FROM levelled GROUP BY subject, start, dimension
+        SELECT subject, start, dimension, sum(previews) AS all_previews, arraySort(groupArray(cell)) AS cells
+        FROM sampled GROUP BY subject, start, dimension
     )
-SELECT {{tenant:String}}, '{scope}', {grain}, dimension, subject, toDateTime(start, 'UTC'), changes, detailed,
-    gathered.clicks, gathered.previews, cells.1, cells.2, cells.3, cells.4, cells.5
-FROM wanted LEFT JOIN gathered USING (subject, start, dimension)
-SETTINGS insert_deduplicate = 0, async_insert = 0, join_use_nulls = 0
+SELECT {{tenant:String}}, '{scope}', subject, {grain}, toDateTime(start, 'UTC'), dimension, changes,
+    all_previews, cells.1, cells.2, cells.3, cells.4, cells.5, cells.6, arrayFlatten(cells.7),
+    if({has_deep}, cells.8, []), if({has_deep}, cells.9, [])
+FROM gathered INNER JOIN wanted USING (subject, start)
+SETTINGS insert_deduplicate = 0, async_insert = 0
 """
+_DEEP: Final = "arrayFilter(hash -> bitAnd(hash, bitShiftLeft(toUInt64(1), deep_level) - 1) = 0, hashes)"
+
+# The columns that a set does not group by are '' in its rows, so all of them together are the key.
+_KEYS: Final = (
+    "INSERT INTO rollup_keys WITH"
+    + WANTED.replace("{", "{{").replace("}", "}}")
+    + """,
+    grouped AS
+    (
+        SELECT subject, start, GROUPING({columns}) AS mask,
+            concat({columns}) AS key, count() AS clicks, countIf(is_human) AS human,
+            countIf(is_preview) AS previews, {visitors} AS visitors, {base} AS base,
+            arraySort(groupUniqArrayIf(hash, is_human{is_sampled})) AS hashes
+        FROM
+        (
+            SELECT {subject} AS subject, toUInt32(intDiv(toUnixTimestamp(ts), {grain}) * {grain}) AS start,
+                verdict = 'human' AS is_human, verdict = 'preview' AS is_preview,
+                cityHash64(visitor) AS hash, {columns}
+            """
+    + _CHOSEN
+    + """
+        )
+        GROUP BY GROUPING SETS ((subject, start), {sets})
+    ),
+    counted AS (SELECT *, {names}[indexOf({masks}, mask)] AS dimension FROM grouped),
+    """
+    + GATHER
 )
 
-_SAMPLES: Final = (
-    "INSERT INTO click_samples"
-    + _WITH
-    + """,
-    known AS
-    (
-        SELECT subject, toUInt32(toUnixTimestamp(start)) AS start, changes, dimension, key, level
-        FROM click_windows
-        ARRAY JOIN keys AS key, key_levels AS level
-        WHERE tenant = {{tenant:String}} AND scope = '{scope}' AND grain = {grain}
-            AND (subject, start, dimension, changes) IN (
-                SELECT subject, start, dimension, changes FROM wanted
-            )
-    )
-SELECT {{tenant:String}}, '{scope}', {grain}, dimension, subject, toDateTime(start, 'UTC'),
-    changes, cells.1, cells.2, cells.3
-FROM
+_WINDOWS: Final = (
+    "INSERT INTO rollup_windows WITH"
+    + WANTED.replace("{", "{{").replace("}", "}}")
+    + """
+SELECT {{tenant:String}}, '{scope}', {grain}, subject, toDateTime(start, 'UTC'), changes, detailed,
+    counted.clicks
+FROM wanted LEFT JOIN
 (
-    SELECT subject, start, changes, dimension, arraySort(groupUniqArray((key, level, hash))) AS cells
-    FROM chosen INNER JOIN known USING (subject, start, dimension, key)
-    WHERE is_human AND bitAnd(hash, bitShiftLeft(toUInt64(1), level) - 1) = 0
-    GROUP BY subject, start, changes, dimension
-)
-SETTINGS insert_deduplicate = 0, async_insert = 0
+    SELECT {subject} AS subject, toUInt32(intDiv(toUnixTimestamp(ts), {grain}) * {grain}) AS start,
+        count() AS clicks
+    """
+    + _CHOSEN
+    + """
+    GROUP BY subject, start
+) AS counted USING (subject, start)
+SETTINGS insert_deduplicate = 0, async_insert = 0, join_use_nulls = 0
 """
 )
 
@@ -121,9 +142,10 @@ def compute(warehouse: Warehouse, windows: Sequence[Window]) -> None:
         _compute(warehouse, windows[at : at + WINDOWS_A_STATEMENT])
 
 
-def _compute(warehouse: Warehouse, windows: Sequence[Window]) -> None:
+def parameters_of(windows: Sequence[Window]) -> dict[str, object]:
+    """What `WANTED` asks for, and the whole span."""
     starts = [window.start_s for window in windows]
-    parameters: dict[str, object] = {
+    return {
         "tenant": windows[0].tenant,
         "subjects": [window.subject for window in windows],
         "starts": starts,
@@ -132,31 +154,56 @@ def _compute(warehouse: Warehouse, windows: Sequence[Window]) -> None:
         "from_ms": min(starts) * 1000,
         "to_ms": (max(starts) + windows[0].grain_s) * 1000,
     }
-    if any(window.detailed for window in windows):
-        at_once = sum(window.changes for window in windows) <= CLICKS_AT_ONCE
-        everything = (TOTAL, *DIMENSIONS)
-        for dimensions in [everything] if at_once else [(dimension,) for dimension in everything]:
-            warehouse.command(_statement(_COUNTS, windows, dimensions), parameters)
-            warehouse.command(_statement(_SAMPLES, windows, dimensions), parameters)
-    warehouse.command(_statement(_COUNTS, windows, ("",)), parameters)
 
 
-def _statement(template: str, windows: Sequence[Window], dimensions: Sequence[str]) -> str:
+def _compute(warehouse: Warehouse, windows: Sequence[Window]) -> None:
+    detailed = [window for window in windows if window.detailed]
+    if detailed:
+        warehouse.command(_keys_statement(detailed), parameters_of(detailed))
+    warehouse.command(_WINDOWS.format(**_names(windows)), parameters_of(windows))
+
+
+def gather_names(first: Window) -> dict[str, object]:
+    """What `GATHER` is filled with for windows like this one."""
+    return {
+        "scope": first.scope,
+        "grain": first.grain_s,
+        "total": TOTAL,
+        "total_sample": TOTAL_SAMPLES[first.grain_s],
+        "dimension_sample": DIMENSION_SAMPLES[first.grain_s],
+        "deep_total_sample": DEEP_TOTAL_SAMPLE,
+        "deep_key_sample": DEEP_KEY_SAMPLE,
+        "deep": _DEEP if first.grain_s == DAY_S else "emptyArrayUInt64()",
+        "has_deep": f"changes >= {DEEP_FROM_CLICKS[first.scope]}" if first.grain_s == DAY_S else "false",
+        "max_keys": MAX_KEYS,
+    }
+
+
+def _names(windows: Sequence[Window]) -> dict[str, object]:
     first = windows[0]
-    keys = {"": "''", TOTAL: "''"}
-    pairs = ", ".join(f"('{each}', {keys.get(each, f'toString({each})')})" for each in dimensions)
-    exact = max(window.changes for window in windows) <= CLICKS_OF_EXACT_VISITORS
-    return template.format(
-        scope=first.scope,
-        subject=_SUBJECTS[first.scope],
-        grain=first.grain_s,
-        dimensions=list(dimensions),
-        pairs=f"[{pairs}]",
+    return {
+        "scope": first.scope,
+        "subject": _SUBJECTS[first.scope],
+        "grain": first.grain_s,
         # By the table's own order: a link's rows are found without reading the others'.
-        among="AND link IN {subjects:Array(UInt64)}" if first.scope == "link" else "",
-        count_visitors="uniqExact" if exact else "uniqCombined64",
-        total=TOTAL,
-        total_sample=TOTAL_SAMPLES[first.grain_s],
-        dimension_sample=DIMENSION_SAMPLES[first.grain_s],
-        max_keys=MAX_KEYS,
+        "among": "AND link IN {subjects:Array(UInt64)}" if first.scope == "link" else "",
+    }
+
+
+def _keys_statement(windows: Sequence[Window]) -> str:
+    clicks = sum(window.changes for window in windows)
+    base = max(0, math.ceil(math.log2(max(1, clicks) / CLICKS_OF_EXACT_VISITORS)))
+    # The mask has a bit for each column that a set does not group by, the first column's highest.
+    everything = (1 << len(DIMENSIONS)) - 1
+    masks = [everything, *(everything ^ (1 << at) for at in reversed(range(len(DIMENSIONS))))]
+    return _KEYS.format(
+        **gather_names(windows[0]),
+        **{name: value for name, value in _names(windows).items() if name not in {"scope", "grain"}},
+        columns=", ".join(DIMENSIONS),
+        sets=", ".join(f"(subject, start, {dimension})" for dimension in DIMENSIONS),
+        masks=masks,
+        names=[TOTAL, *DIMENSIONS],
+        visitors="length(hashes)" if base == 0 else "uniqCombined64If(17)(hash, is_human)",
+        base=base,
+        is_sampled=f" AND bitAnd(hash, {(1 << base) - 1}) = 0" if base else "",
     )

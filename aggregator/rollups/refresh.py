@@ -1,12 +1,20 @@
 """Finds the windows that were never computed or no longer hold, and computes them."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from aggregator.rollups import four_weeks
 from aggregator.rollups.compute import compute
-from aggregator.rollups.windows import DAY_S, DETAILED_FROM_CLICKS, GRAINS_S, QUARTER_S, Window
+from aggregator.rollups.four_weeks import compute_four_weeks
+from aggregator.rollups.windows import (
+    DAY_S,
+    DETAILED_FROM_CLICKS,
+    GRAINS_OF_ROWS_S,
+    QUARTER_S,
+    Window,
+)
 from ingest.contract import Warehouse
 
 # How long after its end a window is left alone: most of its clicks are stored by then.
@@ -33,8 +41,8 @@ FROM
 LEFT JOIN
 (
     SELECT tenant, scope, subject, toUnixTimestamp(start) AS start_s, max(changes) AS computed
-    FROM click_windows
-    WHERE grain = {grain:UInt32} AND dimension = ''
+    FROM rollup_windows
+    WHERE grain = {grain:UInt32}
         AND start >= toDateTime({since:Int64}, 'UTC') AND start < toDateTime({until:Int64}, 'UTC')
     GROUP BY tenant, scope, subject, start_s
 ) AS known USING (tenant, scope, subject, start_s)
@@ -53,23 +61,40 @@ def refresh(
 ) -> int:
     """Compute the stale windows that have ended by `now`, the newest first; how many those were.
 
-    Looks at recent windows only, unless `everything`; at quarters only while they are recent. At most
+    Looks at recent windows only, unless `everything`; at quarters only while they are recent,
+    and at windows of four weeks only with `everything`. At most
     `WINDOWS_A_ROUND` a grain: more stay for the next call. The finest come first, since the open day has
     nothing else. Blocks.
     """
     computed = 0
-    for grain_s in reversed(GRAINS_S):
+    are_all_found = True
+    for grain_s in reversed(GRAINS_OF_ROWS_S):
         stale = find_stale(warehouse, grain_s, now, everything=everything)
-        for _, alike in itertools.groupby(
-            sorted(stale, key=lambda window: (window.tenant, window.scope, -_day(window), window.start_s)),
-            key=lambda window: (window.tenant, window.scope, _day(window)),
-        ):
+        are_all_found &= len(stale) < WINDOWS_A_ROUND
+        for windows in _alike(stale):
             if is_stopped():
                 return computed
-            windows = list(alike)
             compute(warehouse, windows)
             computed += len(windows)
+    # They are made of days, so they wait until these are done.
+    if everything and are_all_found:
+        for windows in _alike(four_weeks.find_stale(warehouse, now)):
+            if is_stopped():
+                return computed
+            compute_four_weeks(warehouse, windows)
+            computed += len(windows)
     return computed
+
+
+def _alike(windows: Sequence[Window]) -> Iterator[list[Window]]:
+    """Those of one tenant, scope and day, together."""
+
+    def kind(window: Window) -> tuple[str, str, int]:
+        return window.tenant, window.scope, -(window.start_s // DAY_S)
+
+    ordered = sorted(windows, key=lambda window: (kind(window), window.start_s))
+    for _, alike in itertools.groupby(ordered, key=kind):
+        yield list(alike)
 
 
 def find_stale(warehouse: Warehouse, grain_s: int, now: datetime, *, everything: bool) -> list[Window]:
@@ -84,7 +109,7 @@ def find_stale(warehouse: Warehouse, grain_s: int, now: datetime, *, everything:
             "day": DAY_S,
             "since": since_s,
             "until": until_s,
-            "detailed_from": DETAILED_FROM_CLICKS,
+            "detailed_from": DETAILED_FROM_CLICKS[grain_s],
             "limit": WINDOWS_A_ROUND,
         },
     )
@@ -92,7 +117,3 @@ def find_stale(warehouse: Warehouse, grain_s: int, now: datetime, *, everything:
         Window(tenant, scope, int(subject), grain_s, int(start_s), int(changed), bool(is_detailed))
         for tenant, scope, subject, start_s, changed, is_detailed in rows
     ]
-
-
-def _day(window: Window) -> int:
-    return window.start_s // DAY_S

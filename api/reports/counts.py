@@ -21,8 +21,8 @@ FROM (
     GROUP BY link
     UNION ALL
     SELECT subject, 0, sum(clicks)
-    FROM click_windows FINAL
-    WHERE tenant = {tenant:String} AND scope = 'link' AND grain = {day:UInt32} AND dimension = ''
+    FROM rollup_windows FINAL
+    WHERE tenant = {tenant:String} AND scope = 'link' AND grain = {day:UInt32}
         AND subject IN {links:Array(UInt64)}
         AND start >= toDateTime({first_day:Int64}, 'UTC') AND start < toDateTime({yesterday:Int64}, 'UTC')
     GROUP BY subject

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from aggregator.contract import DAY_S
+
 Span = tuple[int, int]
 """Unix ms, half open."""
 
@@ -29,8 +31,13 @@ class Cover:
     rest: list[Span] = field(default_factory=list)
 
 
+def begins_every_s(grain_s: int) -> int:
+    """Windows of several days begin at each midnight of UTC, others where the one before ends."""
+    return min(grain_s, DAY_S)
+
+
 def cover(span: Span, subject: int, usable: Usable, grains_s: Iterable[int]) -> Cover:
-    """The fewest usable windows of one subject that lie in the span, and the spans between them."""
+    """The largest usable windows of one subject that lie in the span, and the spans between them."""
     grains = sorted(grains_s, reverse=True)
     found = Cover()
     at, end = span
@@ -38,7 +45,7 @@ def cover(span: Span, subject: int, usable: Usable, grains_s: Iterable[int]) -> 
     while at < end:
         for grain_s in grains:
             step = grain_s * 1000
-            if at % step == 0 and at + step <= end:
+            if at % (begins_every_s(grain_s) * 1000) == 0 and at + step <= end:
                 changes = usable.get((grain_s, at // 1000))
                 if changes is not None:
                     found.pieces.append(Piece(subject, grain_s, at // 1000, changes))

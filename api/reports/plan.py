@@ -9,27 +9,30 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from aggregator.contract import DAY_S, DETAILED_FROM_CLICKS, HOUR_S, QUARTER_S
+from aggregator.contract import DAY_S, EXACT_UP_TO_CLICKS, FOUR_WEEKS_S, GRAINS_S, QUARTER_S
 from api.reports.cover import Cover, Piece, Span, cover
 from api.reports.query import Scope
 from api.reports.rows import Part
 from ingest.contract import Warehouse
 
-# So many rows are counted in about 20 ms.
-EXACT_UP_TO_CLICKS: Final = 20_000
 # With more than this share of the clicks outside of the windows, these save nothing.
 MAX_REST: Final = 0.5
 
-_GRAINS: Final = (DAY_S, HOUR_S, QUARTER_S)
+# What the days of a span are looked up by, and finer windows where these leave something.
+_COARSE_S: Final = (FOUR_WEEKS_S, DAY_S)
+_FINE_S: Final = tuple(grain_s for grain_s in GRAINS_S if grain_s < DAY_S)
+_DAYS_OF_FOUR_WEEKS: Final = FOUR_WEEKS_S // DAY_S
+# Of so many clicks in the range a subject's windows are looked for; of fewer, its rows are read.
+_LARGE_FROM_CLICKS: Final = 1_000
 _DAY_MS: Final = DAY_S * 1000
 # Links with windows of their own in a report on many links; of those beyond, the rows are read.
 _MAX_SUBJECTS: Final = 200
 
-# What lies in a grain's window is read for days of the whole span, for finer ones of the days in `fine` only.
+# Windows of days and more are read for the whole span, for finer ones of the days in `fine` only.
 _IN_GRAIN: Final = """
     tenant = {tenant:String} AND scope = {scope:String} AND subject IN {subjects:Array(UInt64)}
         AND start >= toDateTime({since:Int64}, 'UTC') AND start < toDateTime({until:Int64}, 'UTC')
-        AND (grain = {day:UInt32} OR {everywhere:Bool}
+        AND (grain >= {day:UInt32} OR {everywhere:Bool}
             OR intDiv(toUnixTimestamp(start), {day:UInt32}) IN {fine:Array(UInt32)})
 """
 _LIVE: Final = f"""
@@ -45,8 +48,8 @@ GROUP BY subject, grain, start_s
 _KNOWN: Final = f"""
 SELECT subject, grain, toUnixTimestamp(start) AS start_s, max(changes),
     argMax(detailed, changes) AS is_detailed
-FROM click_windows
-WHERE {_IN_GRAIN} AND dimension = '' AND grain IN {{grains:Array(UInt32)}}
+FROM rollup_windows
+WHERE {_IN_GRAIN} AND grain IN {{known_grains:Array(UInt32)}}
 GROUP BY subject, grain, start_s
 HAVING is_detailed
 """
@@ -62,7 +65,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to read for the totals and breakdowns, and for the series; the same where that serves."""
+    """What to read for totals and breakdowns, and for the series; its windows lie in one bucket each."""
 
     window_scope: str
     totals: Reading
@@ -85,22 +88,20 @@ def make_plan(
     cut = not one_bucket_a_window
     edges = {span[0] // _DAY_MS, (span[1] - 1) // _DAY_MS}
     known = _Known(warehouse, {**names, "subjects": subjects}, span)
-    known.look(_GRAINS if len(subjects) == 1 else (DAY_S,), edges, everywhere=cut)
-    large = [subject for subject, count in known.stored.items() if count >= DETAILED_FROM_CLICKS]
+    known.look(GRAINS_S if len(subjects) == 1 else _COARSE_S, edges, everywhere=cut)
+    large = [subject for subject, count in known.stored.items() if count >= _LARGE_FROM_CLICKS]
     if sum(known.stored.values()) <= EXACT_UP_TO_CLICKS or len(large) > _MAX_SUBJECTS:
         return only_rows
     left = known.left_by_days(large)
     if len(subjects) > 1 or left - edges:
         known.names["subjects"] = large
-        known.look((HOUR_S, QUARTER_S), left, everywhere=cut)
+        known.look(_FINE_S, left, everywhere=cut)
     usable = known.usable
     others = [(subject, [span]) for subject in subjects if subject not in large]
-    totals = {subject: cover(span, subject, usable.get(subject, {}), _GRAINS) for subject in large}
+    totals = {subject: cover(span, subject, usable.get(subject, {}), GRAINS_S) for subject in large}
     reading = _reading(scope, totals, others)
     if not reading.pieces or _share_of_rest(totals, known, large) > MAX_REST:
         return only_rows
-    if not cut:
-        return Plan(window_scope, reading, reading)
     series = {
         subject: _by_bucket(span, subject, usable.get(subject, {}), bucket_starts_ms) for subject in large
     }
@@ -131,7 +132,8 @@ class _Known:
         """Read the state of these grains' windows. Days are numbered from 1970."""
         parameters = {
             **self.names,
-            "grains": list(grains_s),
+            "grains": [grain_s for grain_s in grains_s if grain_s < FOUR_WEEKS_S],
+            "known_grains": list(grains_s),
             "day": DAY_S,
             "since": self._span[0] // _DAY_MS * DAY_S,
             "until": -(-self._span[1] // _DAY_MS) * DAY_S,
@@ -145,6 +147,13 @@ class _Known:
             if grain_s == DAY_S:
                 self.stored[int(subject)] = self.stored.get(int(subject), 0) + int(stored)
         for subject, grain_s, start_s, computed, _ in self._warehouse.query(_KNOWN, parameters):
+            if grain_s == FOUR_WEEKS_S:
+                days = [
+                    (int(subject), DAY_S, int(start_s) + day * DAY_S) for day in range(_DAYS_OF_FOUR_WEEKS)
+                ]
+                window = int(subject), FOUR_WEEKS_S, int(start_s)
+                changes[window] = sum(changes.get(day, 0) for day in days)
+                self.clicks[window] = sum(self.clicks.get(day, 0) for day in days)
             if changes.get((int(subject), int(grain_s), int(start_s))) == computed:
                 self.usable.setdefault(int(subject), {})[int(grain_s), int(start_s)] = int(computed)
 
@@ -164,7 +173,7 @@ def _by_bucket(
     found = Cover()
     edges = [*(max(start, span[0]) for start in bucket_starts_ms), span[1]]
     for begin, end in pairwise(edges):
-        part = cover((begin, end), subject, usable, _GRAINS)
+        part = cover((begin, end), subject, usable, GRAINS_S)
         found.pieces.extend(part.pieces)
         found.rest.extend(part.rest)
     return found

@@ -2,28 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal, get_args
+from typing import Final
 from zoneinfo import ZoneInfo
 
+from aggregator.contract import DIMENSIONS, Dimension
 from api.reports.buckets import Interval, check_range
 
-Dimension = Literal[
-    "country",
-    "region",
-    "city",
-    "browser",
-    "browser_version",
-    "os",
-    "os_version",
-    "platform",
-    "device",
-    "referrer",
-    "language",
-    "route",
-    "channel",
-    "network_kind",
-    "verdict",
-]
+__all__ = ["Dimension", "Scope", "StatsQuery", "ceil_ms", "unix_ms"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -54,7 +39,7 @@ class StatsQuery:
 
     def __post_init__(self) -> None:
         check_range(self.start, self.end)
-        if unknown := set(self.by) - set(get_args(Dimension)):
+        if unknown := set(self.by) - set(DIMENSIONS):
             raise ValueError(f"there is no dimension {', '.join(sorted(unknown))}")
 
     @property

@@ -29,11 +29,15 @@ NO_CLICKS: Final = Counted()
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts of everything, by bucket (its start in Unix ms), and by dimension and key."""
+    """Counts of everything, by bucket (its start in Unix ms), and by dimension and key.
+
+    `hashes` has those of each bucket's visitors that end in as many zero bits as were asked for.
+    """
 
     total: Counted = NO_CLICKS
     buckets: dict[int, Counted] = field(default_factory=dict)
     keys: dict[Dimension, dict[str, Counted]] = field(default_factory=dict)
+    hashes: dict[int, Sequence[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +79,27 @@ def count_rows(
     by: Sequence[Dimension],
     *,
     human_only: bool,
+    level: int | None = None,
 ) -> Tally:
-    """Count the rows of the parts, by one query."""
+    """Count the rows of the parts, by one query.
+
+    With a level, also list those visitors' hashes that end in so many zero bits.
+    """
+    if not parts:
+        return Tally(keys={dimension: {} for dimension in by})
     condition, parameters = where(scope, parts)
     columns = ("bucket", *by)
     names = ", ".join(columns)
     sets = ", ".join(f"({column})" for column in columns)
     bots = " AND verdict = 'human'" if human_only else ""
+    sampled = "false" if level is None else f"verdict = 'human' AND bitAnd(hash, {(1 << level) - 1}) = 0"
     rows = warehouse.query(
         f"SELECT GROUPING({names}) AS mask, {names}, count() AS clicks,"
-        " countIf(verdict = 'human'), uniqExactIf(visitor, verdict = 'human'), countIf(verdict = 'preview')"
+        " countIf(verdict = 'human'), uniqExactIf(visitor, verdict = 'human'), countIf(verdict = 'preview'),"
+        f" groupUniqArrayIf(hash, {sampled})"
+        f" FROM (SELECT visitor, cityHash64(visitor) AS hash, {', '.join(dict.fromkeys((*by, 'verdict')))},"
         # roundDown finds the bucket by binary search: no time zone rule is asked twice, here and there.
-        " FROM (SELECT *, roundDown(toUnixTimestamp64Milli(ts), {bucket_starts:Array(Int64)}) AS bucket"
+        " roundDown(toUnixTimestamp64Milli(ts), {bucket_starts:Array(Int64)}) AS bucket"
         f" FROM clicks WHERE {condition}{bots})"
         f" GROUP BY GROUPING SETS ((), {sets})"
         f" ORDER BY clicks DESC LIMIT {MAX_KEYS} BY mask",
@@ -96,7 +109,7 @@ def count_rows(
     everything = (1 << len(columns)) - 1
     tally = Tally(keys={dimension: {} for dimension in by})
     total = Counted()
-    for mask, *row in rows:
+    for mask, *row, hashes in rows:
         counted = Counted(*map(int, row[len(columns) :]))
         if mask == everything:
             total = counted
@@ -104,6 +117,7 @@ def count_rows(
         index = len(columns) - (everything ^ mask).bit_length()
         if index == 0:
             tally.buckets[int(row[0])] = counted
+            tally.hashes[int(row[0])] = hashes
         else:
             tally.keys[by[index - 1]][row[index]] = counted
-    return Tally(total, tally.buckets, tally.keys)
+    return Tally(total, tally.buckets, tally.keys, tally.hashes)

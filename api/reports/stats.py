@@ -9,40 +9,25 @@
 | `repeat_clicks` | human clicks less unique ones |
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from aggregator.contract import DAY_S
+import numpy as np
+
+from aggregator.contract import DAY_S, TOTAL
 from api.reports.buckets import bucket_starts
-from api.reports.plan import make_plan
-from api.reports.query import StatsQuery, unix_ms
-from api.reports.rows import Counted, Tally, count_rows
-from api.reports.windows import Estimated, Rolled, count_buckets, count_windows
+from api.reports.plan import Plan, Reading, make_plan
+from api.reports.query import Dimension, StatsQuery, unix_ms
+from api.reports.rows import NO_CLICKS, Counted, Tally, count_rows
+from api.reports.window_cache import Column, cache_of
+from api.reports.windows import Breakdown, Estimated, level_of, merge_keys, merge_total
 from ingest.contract import Warehouse
 
 PLACES: Final = frozenset({"country", "region", "city"})
 _NOWHERE: Final = frozenset({"", "Unknown", "Private"})
 NO_CITIES: Final = "no city database: none of these clicks could be located; SMARTLINKS_GEOIP_PATH names one"
-
-
-class _Merge:
-    """Adds the two sources' counts up, and remembers whether a unique among them is an estimate."""
-
-    def __init__(self, *, human_only: bool) -> None:
-        self._human_only = human_only
-        self.has_estimates = False
-
-    def __call__(self, rows: Counted, windows: Estimated) -> Counted:
-        human = rows.human + windows.human
-        clicks = human if self._human_only else rows.clicks + windows.clicks
-        previews = 0 if self._human_only else rows.previews + windows.previews
-        visitors = rows.visitors + windows.visitors
-        sources = windows.windows + bool(rows.human)
-        if sources > 1 and windows.windows:
-            visitors = min(human, round(visitors * windows.share))
-            self.has_estimates |= windows.level > 0 and human > 0
-        return Counted(clicks, human, visitors, previews)
 
 
 def stats(warehouse: Warehouse, query: StatsQuery) -> dict[str, Any]:
@@ -55,28 +40,27 @@ def stats(warehouse: Warehouse, query: StatsQuery) -> dict[str, Any]:
     """
     starts = bucket_starts(query.start, query.end, query.interval, query.timezone)
     starts_ms = [unix_ms(start) for start in starts]
-    by = tuple(dict.fromkeys(query.by))
-    tally, rolled = _count(warehouse, query, starts_ms)
-    merge = _Merge(human_only=query.exclude_bots)
-    breakdowns = {}
-    for dimension in by:
-        rows, windows = tally.keys.get(dimension, {}), rolled.keys.get(dimension, {})
-        merged = {
-            key: merge(rows.get(key, Counted()), windows.get(key, Estimated())) for key in {**windows, **rows}
-        }
-        breakdowns[dimension] = _breakdown(merged)
-    totals = _counts(merge(tally.total, rolled.total))
+    counted = _count(warehouse, query, starts_ms)
+    breakdowns = {
+        dimension: _breakdown(found, human_only=query.exclude_bots)
+        for dimension, found in counted.breakdowns.items()
+    }
+    estimates: list[Estimated | Breakdown] = [counted.total, *counted.buckets.values()]
+    estimates += counted.breakdowns.values()
     return {
-        "totals": totals,
+        "totals": _counts(counted.total.counted, human_only=query.exclude_bots),
         "series": [
             {
                 "start": start.astimezone(query.timezone).isoformat(),
-                **_counts(merge(tally.buckets.get(at, Counted()), rolled.buckets.get(at, Estimated()))),
+                **_counts(
+                    counted.buckets[at].counted if at in counted.buckets else NO_CLICKS,
+                    human_only=query.exclude_bots,
+                ),
             }
             for start, at in zip(starts, starts_ms, strict=True)
         ],
         "breakdowns": breakdowns,
-        "unique_is_estimate": merge.has_estimates,
+        "unique_is_estimate": any(each.is_estimate for each in estimates),
         "notes": _notes(breakdowns),
     }
 
@@ -94,29 +78,76 @@ def stats_before(warehouse: Warehouse, query: StatsQuery) -> dict[str, Any]:
     }
 
 
-def _count(warehouse: Warehouse, query: StatsQuery, starts_ms: Sequence[int]) -> tuple[Tally, Rolled]:
+@dataclass(frozen=True, slots=True)
+class _Report:
+    total: Estimated
+    buckets: dict[int, Estimated]
+    breakdowns: dict[Dimension, Breakdown]
+
+
+def _count(warehouse: Warehouse, query: StatsQuery, starts_ms: Sequence[int]) -> _Report:
     by = tuple(dict.fromkeys(query.by))
     whole_days = query.interval != "hour" and all(start % (DAY_S * 1000) == 0 for start in starts_ms)
     plan = make_plan(warehouse, query.scope, query.span_ms, starts_ms, one_bucket_a_window=whole_days)
-    same = plan.totals is plan.series
-    tally = count_rows(warehouse, query.scope, plan.totals.rest, starts_ms, by, human_only=query.exclude_bots)
-    rolled = count_windows(
-        warehouse, query.scope, plan.window_scope, plan.totals, by, starts_ms, with_buckets=same
+    cache = cache_of(warehouse)
+    columns = cache.read(
+        warehouse,
+        query.scope.tenant,
+        plan.window_scope,
+        [
+            *((piece, (TOTAL, *by)) for piece in plan.totals.pieces),
+            *((piece, (TOTAL,)) for piece in plan.series.pieces),
+        ],
     )
-    if same:
-        return tally, rolled
-    series = count_rows(
-        warehouse, query.scope, plan.series.rest, starts_ms, (), human_only=query.exclude_bots
-    )
-    buckets = count_buckets(warehouse, query.scope, plan.window_scope, plan.series, starts_ms)
-    return (
-        Tally(tally.total, series.buckets, tally.keys),
-        Rolled(rolled.total, buckets, rolled.keys),
+    totals = [columns[piece, TOTAL] for piece in plan.totals.pieces]
+    of_buckets: dict[int, list[Column]] = {}
+    for piece in plan.series.pieces:
+        at = starts_ms[max(0, bisect_right(starts_ms, piece.start_s * 1000) - 1)]
+        of_buckets.setdefault(at, []).append(columns[piece, TOTAL])
+    level = min(map(level_of, (totals, *of_buckets.values())))
+    tally, series = _count_rest(warehouse, query, plan, starts_ms, level if totals else None)
+    of_rest = np.asarray([hash_ for hashes in tally.hashes.values() for hash_ in hashes], np.uint64)
+    total = merge_total(totals, tally.total, of_rest)
+    return _Report(
+        total,
+        {
+            at: merge_total(
+                of_buckets.get(at, ()),
+                series.buckets.get(at, NO_CLICKS),
+                np.asarray(series.hashes.get(at, ()), np.uint64),
+            )
+            for at in {*of_buckets, *series.buckets}
+        },
+        {
+            dimension: merge_keys(
+                cache.names(dimension),
+                [columns[piece, dimension] for piece in plan.totals.pieces],
+                tally.keys[dimension],
+                total.returning,
+            )
+            for dimension in by
+        },
     )
 
 
-def _counts(counted: Counted) -> dict[str, int]:
+def _count_rest(
+    warehouse: Warehouse, query: StatsQuery, plan: Plan, starts_ms: Sequence[int], level: int | None
+) -> tuple[Tally, Tally]:
+    """The rows beside the windows: for totals and breakdowns, and for the series, often the same ones."""
+
+    def count(reading: Reading, by: Sequence[Dimension]) -> Tally:
+        return count_rows(
+            warehouse, query.scope, reading.rest, starts_ms, by, human_only=query.exclude_bots, level=level
+        )
+
+    tally = count(plan.totals, tuple(dict.fromkeys(query.by)))
+    return tally, tally if plan.series.rest == plan.totals.rest else count(plan.series, ())
+
+
+def _counts(counted: Counted, *, human_only: bool) -> dict[str, int]:
     clicks, human, unique, previews = counted
+    if human_only:
+        clicks, previews = human, 0
     return {
         "total_clicks": clicks,
         "human_clicks": human,
@@ -128,13 +159,16 @@ def _counts(counted: Counted) -> dict[str, int]:
     }
 
 
-def _breakdown(keys: dict[str, Counted]) -> list[dict[str, object]]:
-    ordered = sorted(keys.items(), key=lambda item: (-item[1].clicks, item[0]))
-    return [
-        {"key": key, "clicks": counted.clicks, "unique": counted.visitors}
-        for key, counted in ordered
-        if counted.clicks
+def _breakdown(found: Breakdown, *, human_only: bool) -> list[dict[str, object]]:
+    clicks = found.human if human_only else found.clicks
+    rows = [
+        {"key": key, "clicks": count, "unique": unique}
+        for key, count, unique in zip(found.keys, clicks.tolist(), found.visitors.tolist(), strict=True)
+        if count
     ]
+    if human_only:
+        rows.sort(key=lambda row: (-row["clicks"], row["key"]))
+    return rows
 
 
 def _notes(breakdowns: dict[Any, list[dict[str, object]]]) -> list[str]:

@@ -1,279 +1,143 @@
 """Counts from the rollups. Clicks are exact. Uniques are told from samples of the visitors of each window.
 
-Visitors of a window are counted exactly, but somebody who came in two windows is in both counts. How many did
-is told by the sample: of the hashes that the samples of all windows would hold, `distinct` are different ones
-and `cells` is how often they occur, so uniques are the sum of the windows' visitors by distinct / cells.
+Visitors of a window are known, but somebody who came in two windows is among both. How many did is told by
+the samples: of the hashes that all windows' samples would hold, those of the largest window are taken as new,
+and `returning` is which share of the others was there already. So uniques are the visitors of all windows,
+less that share of those of all windows but the largest. That one has nine tenths of them in a month's report.
 """
 
-from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from aggregator.contract import MAX_KEYS, TOTAL
-from api.reports.cover import Piece
-from api.reports.plan import Reading
-from api.reports.query import Dimension, Scope
-from api.reports.rows import where
-from ingest.contract import Row, Warehouse
+import numpy as np
+import numpy.typing as npt
 
-# A key of few sampled visitors is told from the whole dimension's: that weighs as much as so many of its own.
-PRIOR_CELLS: Final = 50
+from api.reports.rows import NO_CLICKS, Counted
+from api.reports.window_cache import Column, Hashes, Integers, Names
 
+# How much keys differ in how many of their visitors come back: the standard deviation, as a share of that.
+# The fewer sampled visitors a key has, the more it is told from the whole dimension's.
+KEYS_DIFFER_BY: Final = 0.3
 
-class Estimated(NamedTuple):
-    """Counts of a key over some windows. Its samples are of everyone (`level` 0), else of 1 in 2 ** level.
+_NO_HASHES: Final = np.empty(0, np.uint64)
+_ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 
-    `share` is how many of the windows' visitors are left when each counts once.
-    """
-
-    clicks: int = 0
-    human: int = 0
-    visitors: int = 0
-    previews: int = 0
-    windows: int = 0
-    level: int = 0
-    share: float = 1.0
-
-
-NO_WINDOWS: Final = Estimated()
+Shares = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Rolled:
-    """Counts of everything, by bucket (its start in Unix ms), and by dimension and key."""
+class Estimated:
+    """Counts of everything, and which share of visitors in all windows but the largest were there already."""
 
-    total: Estimated = NO_WINDOWS
-    buckets: dict[int, Estimated] = field(default_factory=dict)
-    keys: dict[Dimension, dict[str, Estimated]] = field(default_factory=dict)
-
-
-# All that is put into these texts is our own. A window that was computed twice at one version is taken once.
-_PICKED: Final = """
-    WHERE tenant = {tenant:String} AND scope = {scope:String} AND grain IN {grains:Array(UInt32)}
-        AND dimension IN {dimensions:Array(String)} AND subject IN {subjects:Array(UInt64)}
-        AND start >= toDateTime({since:Int64}, 'UTC') AND start <= toDateTime({until:Int64}, 'UTC')
-        AND (subject, grain, toUnixTimestamp(start), changes) IN (SELECT piece.1, piece.2, piece.3, piece.4
-            FROM (SELECT arrayJoin(arrayZip({piece_subjects:Array(UInt64)}, {piece_grains:Array(UInt32)},
-                {piece_starts:Array(UInt32)}, {piece_changes:Array(UInt64)})) AS piece))
-    LIMIT 1 BY dimension, subject, grain, start
-"""
-# A visitor of the total is sampled once for the whole range (bucket 0; ranges begin in 1971), and once more
-# for the bucket where that is more than one window.
-_WHOLE: Final = 0
-_BUCKET: Final = f"if(dimension = '{TOTAL}', roundDown(at, {{bucket_starts:Array(Int64)}}), 0)"
-_BUCKETS: Final = (
-    "arrayConcat({whole:Array(Int64)}, arrayFilter(one -> has({shared:Array(Int64)}, one), ["
-    + _BUCKET
-    + "]))"
-)
-# The rows beside the windows are one more window, whose sample is of everyone.
-_REST: Final = """
-            UNION ALL
-            SELECT DISTINCT dimension, arrayJoin({buckets}), key, toUInt8(0), visitor
-            FROM
-            (
-                SELECT tupleElement(pair, 1) AS dimension, toUnixTimestamp64Milli(ts) AS at,
-                    tupleElement(pair, 2) AS key, cityHash64(visitor) AS visitor
-                FROM clicks ARRAY JOIN {pairs} AS pair
-                WHERE {condition} AND verdict = 'human'
-            )
-"""
-_COUNTS: Final = f"""
-SELECT dimension, {_BUCKET} AS bucket, key, sum(clicks) AS all_clicks, sum(human), sum(visitors),
-    sum(previews), count(), max(level)
-FROM
-(
-    SELECT dimension, toInt64(toUnixTimestamp(start)) * 1000 AS at, keys, key_clicks, key_human,
-        key_visitors, key_levels, previews
-    FROM click_windows {_PICKED}
-)
-ARRAY JOIN keys AS key, key_clicks AS clicks, key_human AS human, key_visitors AS visitors,
-    key_levels AS level
-GROUP BY dimension, bucket, key
-ORDER BY all_clicks DESC LIMIT {MAX_KEYS} BY dimension
-"""
-_CELLS: Final = f"""
-SELECT dimension, bucket, key, arraySum(end -> if(end.1 >= top, end.2, 0), ends),
-    arraySum(end -> if(end.1 >= top, end.3, 0), ends)
-FROM
-(
-    SELECT dimension, bucket, key, max(level) AS top, groupArray((ends, distinct, hits)) AS ends
-    FROM
-    (
-        SELECT dimension, bucket, key, bitCount(bitXor(visitor, visitor - 1)) - 1 AS ends,
-            max(cell_level) AS level, uniqExact(visitor) AS distinct, count() AS hits
-        FROM
-        (
-            SELECT dimension, bucket, key, cell_level, visitor
-            FROM
-            (
-                SELECT dimension, toInt64(toUnixTimestamp(start)) * 1000 AS at,
-                    arrayJoin({_BUCKETS}) AS bucket, keys, levels, visitors
-                FROM (SELECT dimension, start, keys, levels, visitors FROM click_samples {_PICKED})
-            )
-            ARRAY JOIN keys AS key, levels AS cell_level, visitors AS visitor
-            {{rest}}
-        )
-        GROUP BY dimension, bucket, key, ends
-    )
-    GROUP BY dimension, bucket, key
-)
-"""
-
-_Cell = tuple[str, int, str]
-"""Dimension, bucket and key."""
-
-
-def count_windows(
-    warehouse: Warehouse,
-    scope: Scope,
-    window_scope: str,
-    reading: Reading,
-    by: Sequence[Dimension],
-    bucket_starts_ms: Sequence[int],
-    *,
-    with_buckets: bool,
-) -> Rolled:
-    """Totals and breakdowns over the windows; a visitor of the rest too counts once.
-
-    `with_buckets`, also the series; then each window lies in one bucket.
-    """
-    shared = _shared(reading, bucket_starts_ms) if with_buckets else set()
-    windows = _Windows(warehouse, scope, window_scope, (TOTAL, *by))
-    counts = windows.count(reading.pieces, bucket_starts_ms)
-    cells = windows.sample(reading, reading.pieces, bucket_starts_ms, whole=True, shared=shared)
-    buckets = {at: row for (dimension, at, _), row in counts.items() if dimension == TOTAL}
-    rolled = Rolled(
-        total=_estimate(_add(buckets.values()), cells.get((TOTAL, _WHOLE, ""))),
-        buckets={at: _estimate(row, cells.get((TOTAL, at, ""))) for at, row in buckets.items()},
-        keys={dimension: {} for dimension in by},
-    )
-    priors = {dimension: _pool(cells, dimension) for dimension in by}
-    for (dimension, at, key), row in counts.items():
-        if dimension != TOTAL:
-            name = cast("Dimension", dimension)
-            rolled.keys[name][key] = _estimate(row, cells.get((dimension, at, key)), priors[name])
-    return rolled
-
-
-def count_buckets(
-    warehouse: Warehouse, scope: Scope, window_scope: str, reading: Reading, bucket_starts_ms: Sequence[int]
-) -> dict[int, Estimated]:
-    """The series over the windows, each of which lies in one bucket."""
-    shared = _shared(reading, bucket_starts_ms)
-    windows = _Windows(warehouse, scope, window_scope, (TOTAL,))
-    pieces = [
-        piece for piece in reading.pieces if _bucket_of(piece.start_s * 1000, bucket_starts_ms) in shared
-    ]
-    cells = windows.sample(reading, pieces, bucket_starts_ms, whole=False, shared=shared)
-    counts = windows.count(reading.pieces, bucket_starts_ms)
-    return {at: _estimate(row, cells.get((TOTAL, at, ""))) for (_, at, _), row in counts.items()}
+    counted: Counted = NO_CLICKS
+    returning: float = 0.0
+    is_estimate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Windows:
-    """Whose windows to read, and of which dimensions."""
+class Breakdown:
+    """The keys of a dimension that were clicked, the most clicked first, and their counts."""
 
-    warehouse: Warehouse
-    scope: Scope
-    window_scope: str
-    dimensions: Sequence[str]
-
-    def count(self, pieces: Sequence[Piece], bucket_starts_ms: Sequence[int]) -> dict[_Cell, Estimated]:
-        """The windows' sums: `visitors` counts somebody in each window anew."""
-        rows = self._query(_COUNTS, pieces, {"bucket_starts": list(bucket_starts_ms)}) if pieces else ()
-        return {
-            (dimension, int(at), key): Estimated(*map(int, counts)) for dimension, at, key, *counts in rows
-        }
-
-    def sample(
-        self,
-        reading: Reading,
-        pieces: Sequence[Piece],
-        bucket_starts_ms: Sequence[int],
-        *,
-        whole: bool,
-        shared: AbstractSet[int],
-    ) -> dict[_Cell, tuple[int, int]]:
-        """Of the sampled visitors of these windows and of the rest: how many, and in how many windows."""
-        if not pieces:
-            return {}
-        rest, of_rest = self._rest(reading)
-        parameters = {
-            "bucket_starts": list(bucket_starts_ms),
-            "whole": [_WHOLE] if whole else [],
-            "shared": sorted(shared),
-        }
-        rows = self._query(_CELLS.replace("{rest}", rest), pieces, {**parameters, **of_rest})
-        return {(dimension, int(at), key): (int(one), int(all_)) for dimension, at, key, one, all_ in rows}
-
-    def _query(self, sql: str, pieces: Sequence[Piece], parameters: Mapping[str, object]) -> list[Row]:
-        subjects, grains, starts, changes = (list(column) for column in zip(*pieces, strict=True))
-        picked = {
-            "tenant": self.scope.tenant,
-            "scope": self.window_scope,
-            "dimensions": list(self.dimensions),
-            "subjects": sorted(set(subjects)),
-            "grains": sorted(set(grains)),
-            "since": min(starts),
-            "until": max(starts),
-            "piece_subjects": subjects,
-            "piece_grains": grains,
-            "piece_starts": starts,
-            "piece_changes": changes,
-        }
-        return self.warehouse.query(sql, {**picked, **parameters})
-
-    def _rest(self, reading: Reading) -> tuple[str, dict[str, object]]:
-        if not reading.rest:
-            return "", {}
-        condition, parameters = where(self.scope, reading.rest)
-        keys = {TOTAL: "''"}
-        pairs = ", ".join(f"('{each}', {keys.get(each, f'toString({each})')})" for each in self.dimensions)
-        return _REST.format(buckets=_BUCKETS, pairs=f"[{pairs}]", condition=condition), parameters
+    keys: Sequence[str]
+    clicks: Integers
+    human: Integers
+    visitors: Integers
+    is_estimate: bool
 
 
-def _add(counts: Iterable[Estimated]) -> Estimated:
-    """Sums, and the highest level."""
-    rows = list(counts)
-    return Estimated(
-        clicks=sum(row.clicks for row in rows),
-        human=sum(row.human for row in rows),
-        visitors=sum(row.visitors for row in rows),
-        previews=sum(row.previews for row in rows),
-        windows=sum(row.windows for row in rows),
-        level=max((row.level for row in rows), default=0),
-    )
+def level_of(columns: Sequence[Column]) -> int:
+    """The level that the samples of these windows of everything have in common."""
+    return max((int(column.levels.max()) for column in columns if len(column.levels)), default=0)
 
 
-def _estimate(
-    counts: Estimated, cell: tuple[int, int] | None, prior: tuple[int, int] | None = None
+def merge_total(
+    columns: Sequence[Column], rest: Counted = NO_CLICKS, hashes: Hashes = _NO_HASHES
 ) -> Estimated:
-    """The counts with their share, by the sampled visitors: how many, and in how many windows."""
-    distinct, hits = cell or (0, 0)
-    if counts.level == 0 or prior is None:
-        return counts._replace(share=distinct / hits if hits else 1.0)
-    pooled = prior[0] / prior[1] if prior[1] else 1.0
-    return counts._replace(share=(distinct + PRIOR_CELLS * pooled) / (hits + PRIOR_CELLS))
+    """Everything in these windows and in the rest, each visitor once.
+
+    `hashes` are those of the rest's visitors, at least of all that end in `level_of(columns)` zero bits.
+    """
+    returning = _share_of_returning(columns, hashes) if len(columns) > 1 or rest.visitors else 0.0
+    visitors = [*(int(column.visitors.sum()) for column in columns), rest.visitors]
+    human = sum(int(column.human.sum()) for column in columns) + rest.human
+    unique = round(sum(visitors) - returning * (sum(visitors) - max(visitors)))
+    counted = Counted(
+        clicks=sum(int(column.clicks.sum()) for column in columns) + rest.clicks,
+        human=human,
+        visitors=min(human, unique),
+        previews=sum(column.previews for column in columns) + rest.previews,
+    )
+    return Estimated(counted, returning, sum(visitors) > max(visitors) and bool(columns))
 
 
-def _pool(cells: Mapping[_Cell, tuple[int, int]], dimension: str) -> tuple[int, int]:
-    chosen = [cell for (name, _, _), cell in cells.items() if name == dimension]
-    return sum(distinct for distinct, _ in chosen), sum(hits for _, hits in chosen)
+def _share_of_returning(columns: Sequence[Column], hashes: Hashes) -> float:
+    mask = np.uint64((1 << level_of(columns)) - 1)
+    samples = [each[each & mask == 0] for each in (*(column.sample for column in columns), hashes)]
+    hits = [len(sample) for sample in samples]
+    others = sum(hits) - max(hits)
+    return (sum(hits) - len(np.unique(np.concatenate(samples)))) / others if others else 0.0
 
 
-def _shared(reading: Reading, bucket_starts_ms: Sequence[int]) -> set[int]:
-    """The buckets that are made of more than one window, or of one and rows of the rest."""
-    counts = Counter(_bucket_of(piece.start_s * 1000, bucket_starts_ms) for piece in reading.pieces)
-    for part in reading.rest:
-        for begin, end in part.spans:
-            first, last = (bisect_right(bucket_starts_ms, at) for at in (begin, end - 1))
-            counts.update(bucket_starts_ms[max(0, first - 1) : last])
-    return {bucket for bucket, count in counts.items() if count > 1}
+def merge_keys(
+    names: Names, columns: Sequence[Column], rest: Mapping[str, Counted], returning: float
+) -> Breakdown:
+    """The keys in these windows and in the rest. `returning` is that of everything."""
+    every = [*columns, _column_of(names, rest)]
+    clicks, human, visitors, largest = np.zeros((4, len(names.texts)), np.int64)
+    for column in every:
+        clicks[column.keys] += column.clicks
+        human[column.keys] += column.human
+        visitors[column.keys] += column.visitors
+        largest[column.keys] = np.maximum(largest[column.keys], column.visitors)
+    others = visitors - largest
+    unique = visitors - np.rint(others * _returning(columns, len(names.texts), of_all=returning))
+    texts = names.texts
+    clicked = np.asarray(sorted(np.flatnonzero(clicks).tolist(), key=texts.__getitem__), np.int64)
+    order = clicked[np.argsort(-clicks[clicked], kind="stable")]
+    return Breakdown(
+        keys=[texts[at] for at in order.tolist()],
+        clicks=clicks[order],
+        human=human[order],
+        visitors=np.minimum(human, unique.astype(np.int64))[order],
+        is_estimate=bool(others.any()) and bool(columns),
+    )
 
 
-def _bucket_of(at_ms: int, bucket_starts_ms: Sequence[int]) -> int:
-    return bucket_starts_ms[max(0, bisect_right(bucket_starts_ms, at_ms) - 1)]
+def _column_of(names: Names, rest: Mapping[str, Counted]) -> Column:
+    """The rest as one more window, without a sample."""
+    counts = np.asarray([tuple(counted) for counted in rest.values()], np.int64).reshape(-1, 4)
+    nothing = np.zeros(len(counts), np.int64)
+    return Column(
+        names.number(list(rest)), counts[:, 0], counts[:, 1], counts[:, 2], nothing, nothing, _NO_HASHES
+    )
+
+
+def _returning(columns: Sequence[Column], size: int, *, of_all: float) -> Shares:
+    """Of each key: by its own sampled visitors, and by the whole dimension's as far as these are few.
+
+    A visitor need not keep to a key, so a dimension has another share than all visitors have.
+    """
+    top, hits, largest = np.zeros((3, size), np.int64)
+    for column in columns:
+        top[column.keys] = np.maximum(top[column.keys], column.levels)
+    masks = (np.uint64(1) << top.astype(np.uint64)) - np.uint64(1)
+    marked = [np.empty((2, 0), np.uint64)]
+    for column in columns:
+        keys = np.repeat(column.keys, column.sampled)
+        is_common = column.sample & masks[keys] == 0
+        keys = keys[is_common]
+        here = np.bincount(keys, minlength=size)
+        hits += here
+        largest = np.maximum(largest, here)
+        marked.append(np.stack([column.sample[is_common], keys.astype(np.uint64)]))
+    hashes, of_keys = np.concatenate(marked, axis=1)
+    # Two visitors of two keys are one and the same number about once in 10 ** 19 pairs.
+    _, first = np.unique(hashes * _ODD + of_keys, return_index=True)
+    again = hits - np.bincount(of_keys[first].astype(np.int64), minlength=size)
+    others = hits - largest
+    share = again.sum() / others.sum() if others.sum() else of_all
+    if not 0 < share < 1:
+        return np.full(size, share)
+    weight = (1 - share) / (KEYS_DIFFER_BY**2 * share)
+    return (again + weight * share) / (others + weight)

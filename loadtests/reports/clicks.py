@@ -1,9 +1,9 @@
 """Clicks by the million, made inside the warehouse by its own functions of a row's number.
 
-A tenth of them is of link 1, about 1,000 are of link 2, and 9,998 other links share the rest, over 30 days.
-Nine of ten clicks are human. A visitor has 1.35 of them on average, most of the later ones on another day.
-Browser, system, device and place are a visitor's own, from as many values as a campaign in a few countries
-sees; one of fifty clicks comes from elsewhere.
+A tenth of them is of link 1, about 1,000 are of link 2, and 9,998 other links share the rest by Zipf's law,
+over 30 days. Nine of ten clicks are human. A visitor has 1.4 of them on average, most of the later ones on
+another day; those of large cities come back more often. Browser, system, device and place are a visitor's
+own, from as many values as a campaign in a few countries sees; one of fifty clicks comes from elsewhere.
 """
 
 from datetime import datetime, timedelta
@@ -21,44 +21,57 @@ DAYS: Final = 30
 
 # How many values each dimension has, the first ones far more common than the last.
 _VALUES: Final = {
-    "country": 60,
-    "region": 300,
-    "city": 2_000,
-    "browser": 12,
-    "browser_version": 80,
-    "os": 8,
-    "os_version": 40,
+    "browser": 40,
+    "browser_version": 200,
+    "os": 12,
+    "os_version": 60,
     "platform": 4,
-    "device": 60,
-    "referrer": 12,
+    "device": 80,
+    "referrer": 15,
     "language": 30,
     "route": 3,
+    "channel": 2,
+    "network_kind": 4,
 }
+_CITIES: Final = 3_000
+_CITIES_A_REGION: Final = 8
+_REGIONS_A_COUNTRY: Final = 6
 
 # Clicks come in the order of their time, as they do from an ingest. Of seven clicks in a row, two are by
-# visitors who had clicked before.
+# visitors who had clicked before: of two such, the one who lives in the larger city.
 _CLICKS: Final = """
 INSERT INTO clicks (tenant, link, ts, code, domain, personal, source, seq, method, outcome, verdict, visitor,
-    ingested_at, {columns})
+    ingested_at, country, region, city, {columns})
 SELECT '{tenant}', link, ts, '', '{domain}', false, {source}, number, 'GET', 'redirected',
     multiIf(number % 20 = 7, 'preview', number % 20 = 13, 'automated', 'human') AS verdict,
-    cityHash64(first, 'visitor'), ts, {values}
+    cityHash64(first, 'visitor'), ts,
+    concat('country ', toString(intDiv(place, {cities_a_country}))),
+    concat('region ', toString(intDiv(place, {cities_a_region}))),
+    concat('city ', toString(place)), {values}
 FROM
 (
     SELECT number, intDiv(number, 7) AS seven,
-        toUInt64(if(number % 7 < 2,
-            (seven - 10 * intDiv(cityHash64(seven, 'again') % (seven + 1), 10)) * 7 + 2 + number % 2,
-            number)) AS first,
+        arraySort(earlier -> cityHash64(earlier, 'place') % 1000000, [
+            (seven - 10 * intDiv(cityHash64(seven, 'one') % (seven + 1), 10)) * 7 + 2 + number % 2,
+            (seven - 10 * intDiv(cityHash64(seven, 'other') % (seven + 1), 10)) * 7 + 2 + number % 2
+        ])[1] AS earlier,
+        toUInt64(if(number % 7 < 2, earlier, number)) AS first,
         intDiv(first, 7) AS visit,
         multiIf(visit % {small_every} = 5, {small_link},
             visit % 10 = 0, {hot_link},
-            3 + cityHash64(visit, 'link') % {others}) AS link,
+            {first_other} - 1 + toUInt64(pow({others}, cityHash64(visit, 'link') % 1000000 / 1000000))
+        ) AS link,
         if(number % 50 = 0, number, first) AS home,
+        toUInt32(pow(cityHash64(home, 'place') % 1000000 / 1000000, 3) * {cities}) AS place,
         fromUnixTimestamp64Milli(toInt64({begin_ms} + number * {span_ms} / {total}), 'UTC') AS ts
     FROM numbers({begin}, {count})
 )
 SETTINGS insert_deduplicate = 0
 """
+
+# The newest clicks lie in small parts, as an ingest leaves them.
+_BULK_INSERTS: Final = 60
+_LAST_HOUR_INSERTS: Final = 60
 
 
 def make_clicks(warehouse: Warehouse, count: int, end: datetime, *, source: int = 1) -> None:
@@ -69,8 +82,11 @@ def make_clicks(warehouse: Warehouse, count: int, end: datetime, *, source: int 
         f"cityHash64(home, '{name}') % 1000000 / 1000000, 2) * {size})))"
         for name, size in _VALUES.items()
     ]
-    step = -(-count // (2 * DAYS))
-    for begin in range(0, count, step):
+    last_hour = count - count // (24 * DAYS)
+    step = -(-last_hour // _BULK_INSERTS)
+    small_step = max(1, -(-(count - last_hour) // _LAST_HOUR_INSERTS))
+    for begin in (*range(0, last_hour, step), *range(last_hour, count, small_step)):
+        behind = min(begin + step, last_hour) if begin < last_hour else min(begin + small_step, count)
         warehouse.command(
             _CLICKS.format(
                 columns=", ".join(_VALUES),
@@ -82,10 +98,14 @@ def make_clicks(warehouse: Warehouse, count: int, end: datetime, *, source: int 
                 small_every=count // SMALL_LINK_CLICKS,
                 total=count,
                 hot_link=HOT_LINK,
-                others=LINKS - 2,
+                first_other=SMALL_LINK + 1,
+                others=LINKS - SMALL_LINK,
+                cities=_CITIES,
+                cities_a_region=_CITIES_A_REGION,
+                cities_a_country=_CITIES_A_REGION * _REGIONS_A_COUNTRY,
                 begin_ms=int((end - timedelta(days=DAYS)).timestamp() * 1000),
                 span_ms=timedelta(days=DAYS) // timedelta(milliseconds=1),
                 begin=begin,
-                count=min(step, count - begin),
+                count=behind - begin,
             )
         )

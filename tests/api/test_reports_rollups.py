@@ -180,7 +180,7 @@ COLUMNS = "* EXCEPT changes"
 def contents(warehouse: Warehouse) -> list[Any]:
     return [
         warehouse.query(f"SELECT {COLUMNS} FROM {table} FINAL ORDER BY ALL")
-        for table in ("click_windows", "click_samples")
+        for table in ("rollup_windows", "rollup_keys")
     ]
 
 

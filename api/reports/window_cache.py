@@ -1,0 +1,174 @@
+"""Windows of the rollups as arrays, those read lately kept in memory.
+
+A window of a given version never changes, so what is kept is right for ever; a report asks for versions that
+hold. Keys are numbered, each dimension's by itself, so that windows are added up as arrays.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from api.reports.cover import Piece
+from ingest.contract import Row, Warehouse
+
+Integers = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.uint64]
+
+# About 100 MB; the windows of a month's report on many clicks hold 200,000.
+MAX_NUMBERS: Final = 12_000_000
+MAX_NAMES: Final = 1_000_000
+
+# All that is put into this text is our own. A window that was computed twice at one version is taken once.
+_SQL: Final = """
+SELECT subject, grain, toUnixTimestamp(start), changes, dimension, previews, keys, clicks, human, visitors,
+    levels, sampled, sample
+FROM rollup_keys
+WHERE tenant = {tenant:String} AND scope = {scope:String} AND dimension IN {dimensions:Array(String)}
+    AND (subject, grain, start) IN arrayZip({subjects:Array(UInt64)}, {grains:Array(UInt32)},
+        arrayMap(each -> toDateTime(each, 'UTC'), {starts:Array(UInt32)}))
+    AND changes IN {changes:Array(UInt64)}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A dimension's keys in one window, by their numbers; `sample` has `sampled` hashes of each, in order."""
+
+    keys: Integers
+    clicks: Integers
+    human: Integers
+    visitors: Integers
+    levels: Integers
+    sampled: Integers
+    sample: Hashes
+    previews: int = 0
+
+    @property
+    def size(self) -> int:
+        return 6 * len(self.keys) + len(self.sample)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The keys of one dimension and their numbers."""
+
+    texts: list[str] = field(default_factory=list)
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def number(self, keys: Sequence[str]) -> Integers:
+        known = self.numbers
+        for key in keys:
+            if key not in known:
+                known[key] = len(self.texts)
+                self.texts.append(key)
+        return np.fromiter(map(known.__getitem__, keys), np.int64, len(keys))
+
+
+Key = tuple[str, str, Piece, str]
+"""Tenant, scope, window and dimension."""
+
+
+class WindowCache:
+    """What was read of one warehouse. Any thread may use it."""
+
+    def __init__(self, max_numbers: int = MAX_NUMBERS) -> None:
+        self._max_numbers = max_numbers
+        self._numbers = 0
+        self._columns: OrderedDict[Key, Column] = OrderedDict()
+        self._names: dict[str, Names] = {}
+        self._lock = threading.Lock()
+
+    def names(self, dimension: str) -> Names:
+        return self._names.setdefault(dimension, Names())
+
+    def read(
+        self,
+        warehouse: Warehouse,
+        tenant: str,
+        scope: str,
+        wanted: Sequence[tuple[Piece, Sequence[str]]],
+    ) -> dict[tuple[Piece, str], Column]:
+        """The columns of these windows and dimensions; what is not known yet is read by one query."""
+        found: dict[tuple[Piece, str], Column] = {}
+        missing: list[tuple[Piece, str]] = []
+        with self._lock:
+            for piece, dimensions in wanted:
+                for dimension in dimensions:
+                    column = self._columns.get((tenant, scope, piece, dimension))
+                    if column is None:
+                        missing.append((piece, dimension))
+                    else:
+                        self._columns.move_to_end((tenant, scope, piece, dimension))
+                        found[piece, dimension] = column
+        if missing:
+            rows = _query(warehouse, tenant, scope, missing)
+            with self._lock:
+                for pair in missing:
+                    column = self._decode(rows.get(pair), pair[1])
+                    found[pair] = column
+                    self._keep((tenant, scope, *pair), column)
+        return found
+
+    def _decode(self, row: Row | None, dimension: str) -> Column:
+        previews, keys, *numbers, sample = row or (0, (), (), (), (), (), (), ())
+        clicks, human, visitors, levels, sampled = (np.asarray(each, np.int64) for each in numbers)
+        return Column(
+            keys=self.names(dimension).number(keys),
+            clicks=clicks,
+            human=human,
+            visitors=visitors,
+            levels=levels,
+            sampled=sampled,
+            sample=np.asarray(sample, np.uint64),
+            previews=int(previews),
+        )
+
+    def _keep(self, key: Key, column: Column) -> None:
+        self._columns[key] = column
+        self._numbers += column.size
+        while self._numbers > self._max_numbers:
+            self._numbers -= self._columns.popitem(last=False)[1].size
+
+    def tidy(self) -> None:
+        """Forget everything where too many keys were ever seen. Only while no report is using the numbers."""
+        with self._lock:
+            if sum(len(names.texts) for names in self._names.values()) > MAX_NAMES:
+                self._columns.clear()
+                self._names.clear()
+                self._numbers = 0
+
+
+_caches: WeakKeyDictionary[Warehouse, WindowCache] = WeakKeyDictionary()
+
+
+def cache_of(warehouse: Warehouse) -> WindowCache:
+    return _caches.setdefault(warehouse, WindowCache())
+
+
+def _query(
+    warehouse: Warehouse, tenant: str, scope: str, missing: Sequence[tuple[Piece, str]]
+) -> dict[tuple[Piece, str], Row]:
+    pieces = sorted({piece for piece, _ in missing})
+    subjects, grains, starts, changes = (list(column) for column in zip(*pieces, strict=True))
+    rows = warehouse.query(
+        _SQL,
+        {
+            "tenant": tenant,
+            "scope": scope,
+            "dimensions": sorted({dimension for _, dimension in missing}),
+            "subjects": subjects,
+            "grains": grains,
+            "starts": starts,
+            "changes": sorted(set(changes)),
+        },
+    )
+    return {
+        (Piece(int(subject), int(grain_s), int(start_s), int(changes)), dimension): tuple(row)
+        for subject, grain_s, start_s, changes, dimension, *row in rows
+    }

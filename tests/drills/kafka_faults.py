@@ -53,7 +53,7 @@ def kill_leaders(folder: Path, *, kills: int = 5) -> Outcome:
 
 
 def stop_all_brokers(folder: Path, *, usual_lots: int = 8, down_s: float = 180.0) -> Outcome:
-    """Redirects at a constant rate, in lots, with Kafka and without. Medians: something else may stir once."""
+    """Redirects at a constant rate, in lots, with Kafka and without; medians, for other things stir, too."""
     with running_site(folder, brokers=BROKERS) as site:
         _make_way(site)
         warm = _offer(site)

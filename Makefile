@@ -34,8 +34,8 @@ format: environment ## Format, and mend what can be mended
 bench: environment ## Measure speed and memory beside nginx, write docs/performance.md; needs nginx and wrk (BENCH=--full: long soak)
 	$(BIN)/python -m loadtests.bench --write docs/performance.md $(BENCH)
 
-benchbus: environment ## Measure shipper and ingest between a real Kafka and ClickHouse (BENCH="--clicks 100000")
-	$(BIN)/python -m loadtests.bus $(BENCH)
+benchbus: environment ## Measure shipper, ingest and click to report beside a real Kafka and ClickHouse, write docs/performance.md
+	$(BIN)/python -m loadtests.bus --write docs/performance.md $(BENCH)
 
 loadtest: environment ## Play a campaign by Locust beside nginx; report in reports/loadtest.html
 	$(BIN)/python -m loadtests.campaign

@@ -40,8 +40,8 @@ def render_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def write_into(document: Path, figures: str) -> None:
-    """Replace what stands between the document's two marks."""
-    before, _, rest = document.read_text().partition(BEGIN)
+def write_into(document: Path, figures: str, *, begin: str = BEGIN) -> None:
+    """Replace what stands in the document between the mark `begin` and the next end of figures."""
+    before, _, rest = document.read_text().partition(begin)
     _, _, after = rest.partition(END)
-    document.write_text(f"{before}{BEGIN}\n{figures}\n{END}{after}")
+    document.write_text(f"{before}{begin}\n{figures}\n{END}{after}")

@@ -1,175 +1,158 @@
-"""Ships clicks from spools to a real Kafka, ingests them into a ClickHouse over HTTP, says what each cost.
+"""What a click costs between the edge's spool and a report: shipper, Kafka, ingest, warehouse.
 
-    python -m loadtests.bus [--clicks 400000]
+    python -m loadtests.bus [--clicks 400000] [--seconds 20] [--write docs/performance.md]
 
-The program has one core, Kafka and the warehouse the other. Ingest is compared with the bare insert: the same
-columns, made beforehand, into the same table without its views. Ends with 1 where a target is missed.
+On many machines: the program has one core; Kafka and a ClickHouse over HTTP the other. On one machine: the
+spool into chDB, in one process on both cores. Ingest is compared with the bare insert: the same columns, made
+beforehand, into the same table without its views. Ends with 1 where a target is missed.
 """
 
 import argparse
 import asyncio
-import gc
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry
-
 from aggregator.contract import migrate
 from edge.contract import Settings
-from ingest.contract import Warehouse, open_warehouse
-from ingest.dead_letters import DeadLetters
-from ingest.enrich.steps import Enrichment, open_enrichment
-from ingest.kafka.address import parse_address
-from ingest.metrics import IngestMetrics
-from ingest.runner import GC_THRESHOLD as INGEST_GC_THRESHOLD
-from ingest.runner import MAX_ROWS, Runner
-from ingest.shipper.__main__ import GC_THRESHOLD as SHIPPER_GC_THRESHOLD
-from ingest.shipper.metrics import ShipperMetrics
-from ingest.shipper.runner import Shipper
-from ingest.sources.kafka import KafkaSource
-from loadtests.bus.clicks import some_clicks, spool_clicks
-from loadtests.processes import cpu_s
+from ingest.contract import open_warehouse
+from loadtests.bench.figures import Section, Target
+from loadtests.bench.report import render_section, render_targets, write_into
+from loadtests.bus.clicks import spool_clicks
+from loadtests.bus.freshness import RATE, Freshness, measure_many_machines, measure_one_machine
+from loadtests.bus.stages import Cost, count_wrong, ingest, insert_bare, ship
 from tests.fixtures.warehouse import clickhouse_server
-from tests.kafka.cluster import KafkaCluster, kafka_cluster
+from tests.kafka.cluster import kafka_cluster
 
+BEGIN: Final = "<!-- figures of make benchbus -->\n"
 SOURCES: Final = 8
 OURS, THEIRS = {0}, {1}
-DEADLINE_S: Final = 300
+BOTH: Final = OURS | THEIRS
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """`rate` is clicks a second; CPU times are microseconds a click."""
-
-    rate: float
-    cpu_us: float
-    warehouse_cpu_us: float = 0.0
-
-
-async def ship(settings: Settings, clicks: int) -> Cost:
-    """Move all that is spooled to Kafka."""
-    assert settings.events_url is not None
-    registry, stop = CollectorRegistry(), asyncio.Event()
-    shipper = Shipper(settings, parse_address(settings.events_url), ShipperMetrics(registry))
-    gc.set_threshold(SHIPPER_GC_THRESHOLD, 10, 10)
-    began_s, cpu = time.perf_counter(), time.process_time()
-    serving = asyncio.create_task(shipper.serve(stop))
-    await _until(lambda: (registry.get_sample_value("smartlinks_shipper_sent_total") or 0) >= clicks)
-    cost = Cost(clicks / (time.perf_counter() - began_s), (time.process_time() - cpu) / clicks * 1e6)
-    stop.set()
-    await serving
-    await shipper.close()
-    return cost
-
-
-async def ingest(settings: Settings, warehouse: Warehouse, warehouse_pid: int, clicks: int) -> Cost:
-    """Store all that was shipped, in rows and rollups; measured from the first stored batch on."""
-    assert settings.events_url is not None
-    enrichment = open_enrichment(data_dir=settings.data_dir, geoip_path=None, warehouse=warehouse)
-    source = KafkaSource(parse_address(settings.events_url))
-    registry, stop = CollectorRegistry(), asyncio.Event()
-    metrics = IngestMetrics(registry, lag=source.lag, lag_unit=source.unit, cache_uses=enrichment.cache_uses)
-
-    def stored() -> float:
-        return registry.get_sample_value("smartlinks_ingest_stored_total") or 0
-
-    gc.set_threshold(INGEST_GC_THRESHOLD, 10, 10)
-    gc.freeze()
-    serving = asyncio.create_task(
-        Runner(source, warehouse, enrichment, DeadLetters(warehouse), metrics).serve(stop)
+def measure_many(folder: Path, clicks: int) -> Section:
+    """Spool to Kafka to ClickHouse."""
+    folder.mkdir()
+    with ExitStack() as stack:
+        os.sched_setaffinity(0, THEIRS)  # what is started now inherits it
+        cluster = stack.enter_context(kafka_cluster(folder))
+        url, server = stack.enter_context(clickhouse_server(folder))
+        os.sched_setaffinity(0, OURS)
+        stack.callback(os.sched_setaffinity, 0, BOTH)
+        settings = Settings(data_dir=folder / "var", events_url=cluster.url, clickhouse_url=url)
+        warehouse = open_warehouse(url, folder=folder)
+        stack.callback(warehouse.close)
+        migrate(warehouse)
+        spool_clicks(settings.spool_dir, sources=SOURCES, clicks=clicks)
+        shipped = asyncio.run(ship(settings, clicks))
+        stored = asyncio.run(ingest(settings, warehouse, clicks, warehouse_pid=server.pid))
+        wrong = count_wrong(warehouse, clicks)
+        bare = insert_bare(settings, warehouse, clicks)
+    return Section(
+        title="From spool to rows on many machines",
+        text=f"{clicks:,} clicks of {SOURCES} spools. Ingest and shipper on one core, a real Kafka 4.3 and a"
+        " ClickHouse 26.7 over HTTP on the other.",
+        columns=("stage", "clicks a second", "CPU µs a click", "of it the warehouse's, on its core"),
+        rows=[_row("shipper", shipped), _row("ingest", stored), _row("bare insert", bare)],
+        targets=[
+            _wrong(wrong, clicks, "Kafka"),
+            Target("CPU of the shipper", shipped.cpu_us, 1.5, unit="µs a click"),
+            Target("ingest from Kafka", stored.rate, 60_000, "at least", "clicks a second"),
+            Target("ingest from Kafka", stored.rate / bare.rate, 0.5, "at least", "x bare insert"),
+        ],
     )
-    await _until(lambda: stored() > 0)
-    before = stored()
-    began_s, cpu, theirs = time.perf_counter(), time.process_time(), cpu_s(warehouse_pid)
-    await _until(lambda: stored() >= clicks)
-    measured = clicks - before
-    cost = Cost(
-        measured / (time.perf_counter() - began_s),
-        (time.process_time() - cpu) / measured * 1e6,
-        (cpu_s(warehouse_pid) - theirs) / measured * 1e6,
-    )
-    stop.set()
-    await serving
-    await source.close()
-    return cost
 
 
-def insert_bare(warehouse: Warehouse, enrichment: Enrichment, clicks: int) -> Cost:
-    """Insert rows made beforehand into a table of the same columns that has no views."""
-    warehouse.command("CREATE TABLE bare AS clicks")
-    columns = enrichment.columns(some_clicks(MAX_ROWS), now_ms=time.time_ns() // 1_000_000)
-    batches = clicks // MAX_ROWS
-    began_s, cpu = time.perf_counter(), time.process_time()
-    for number in range(batches):
-        warehouse.insert("bare", columns, token=f"bare:{number}")
-    rows = batches * MAX_ROWS
-    return Cost(rows / (time.perf_counter() - began_s), (time.process_time() - cpu) / rows * 1e6)
-
-
-def count_wrong(warehouse: Warehouse, clicks: int) -> int:
-    """How many clicks are not stored, or more than once."""
-    ((stored, unique),) = warehouse.query("SELECT count(), uniqExact(source, seq) FROM clicks")
-    return int(clicks - unique + stored - unique)
-
-
-async def _until(done: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not done():  # noqa: ASYNC110 - counters have no event to wait for
-            await asyncio.sleep(0.01)
-
-
-def _say(what: str, figure: float, target: float, *, at_most: bool) -> bool:
-    met = figure <= target if at_most else figure >= target
-    bound = "at most" if at_most else "at least"
-    print(f"{what:<48} {figure:>12,.2f}   {bound} {target:,g}   {'met' if met else 'MISSED'}")
-    return met
-
-
-def _measure(
-    folder: Path, cluster: KafkaCluster, warehouse_url: str, warehouse_pid: int, clicks: int
-) -> bool:
-    settings = Settings(data_dir=folder / "var", events_url=cluster.url, clickhouse_url=warehouse_url)
-    warehouse = open_warehouse(warehouse_url, folder=folder)
+def measure_one(folder: Path, clicks: int) -> Section:
+    """Spool to chDB, all in this process."""
+    folder.mkdir()
+    settings = Settings(data_dir=folder / "var")
+    warehouse = open_warehouse(None, folder=folder / "warehouse")
     migrate(warehouse)
-    spool_clicks(settings.spool_dir, sources=SOURCES, clicks=clicks)
-    shipped = asyncio.run(ship(settings, clicks))
-    stored = asyncio.run(ingest(settings, warehouse, warehouse_pid, clicks))
+    spool_clicks(settings.spool_dir, sources=2, clicks=clicks)
+    stored = asyncio.run(ingest(settings, warehouse, clicks, warehouse_pid=None))
     wrong = count_wrong(warehouse, clicks)
-    enrichment = open_enrichment(data_dir=settings.data_dir, geoip_path=None, warehouse=warehouse)
-    bare = insert_bare(warehouse, enrichment, clicks)
+    bare = insert_bare(settings, warehouse, clicks)
     warehouse.close()
-    print(f"{'CPU of ingest, µs a click':<48} {stored.cpu_us:>12.2f}")
-    print(f"{'CPU of the warehouse, µs a click':<48} {stored.warehouse_cpu_us:>12.2f}")
-    print(f"{'shipped a second':<48} {shipped.rate:>12,.0f}")
-    print(f"{'bare insert, rows a second':<48} {bare.rate:>12,.0f}")
-    return all(
-        [
-            _say("clicks lost, or stored twice", wrong, 0, at_most=True),
-            _say("CPU of the shipper, µs a click", shipped.cpu_us, 1.5, at_most=True),
-            _say("ingest from Kafka, clicks a second", stored.rate, 60_000, at_most=False),
-            _say("of the bare insert's rate", stored.rate / bare.rate, 0.5, at_most=False),
-        ]
+    return Section(
+        title="From spool to rows on one machine",
+        text=f"{clicks:,} clicks of two spools into chDB; CPU is the engine's, too.",
+        columns=("stage", "clicks a second", "CPU µs a click", ""),
+        rows=[_row("ingest", stored), _row("bare insert", bare)],
+        targets=[
+            _wrong(wrong, clicks, "one machine"),
+            Target("ingest on one machine", stored.rate / bare.rate, 0.5, "at least", "x bare insert"),
+        ],
+    )
+
+
+def freshness_section(found: dict[str, Freshness], seconds: float) -> Section:
+    """How soon a report counts a click."""
+    targets = []
+    for name, each in found.items():
+        targets.append(Target(f"click to report, p99, {name}", each.p99_s, 2, unit="s"))
+        targets.append(Target(f"clicks failed or not counted, {name}", each.failed + each.wrong, 0, unit=""))
+    return Section(
+        title="From a click to the report that counts it",
+        text=f"{RATE:,.0f} clicks a second over {seconds:g} s, on personal codes of one link; all programs"
+        " and the load on both cores. From when the request was due to the answer of the first report that"
+        " counts it; reports one after the other.",
+        columns=("where", "clicks", "p50 s", "p99 s", "longest s", "a report, s"),
+        rows=[
+            (
+                name,
+                f"{each.clicks:,}",
+                *(f"{value:.2f}" for value in (each.p50_s, each.p99_s, each.max_s, each.report_s)),
+            )
+            for name, each in found.items()
+        ],
+        targets=targets,
+    )
+
+
+def _row(stage: str, cost: Cost) -> tuple[str, ...]:
+    theirs = f"{cost.warehouse_cpu_us:.1f}" if cost.warehouse_cpu_us else ""
+    return stage, f"{cost.rate:,.0f}", f"{cost.cpu_us:.2f}", theirs
+
+
+def _wrong(wrong: int, clicks: int, where: str) -> Target:
+    return Target(f"clicks lost or doubled of {clicks:,}, {where}", wrong, 0, unit="")
+
+
+def _measure(folder: Path, clicks: int, seconds: float) -> Iterator[Section]:
+    yield measure_many(folder / "many", clicks)
+    yield measure_one(folder / "one", clicks)
+    yield freshness_section(
+        {
+            "one machine": measure_one_machine(folder / "f1", seconds),
+            "many machines": measure_many_machines(folder / "f2", seconds),
+        },
+        seconds,
     )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--clicks", type=int, default=400_000)
-    clicks = parser.parse_args().clicks // SOURCES // 100 * SOURCES * 100
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bus-", dir="/tmp")))
-        os.sched_setaffinity(0, THEIRS)  # what is started now inherits it
-        cluster = stack.enter_context(kafka_cluster(folder))
-        url, server = stack.enter_context(clickhouse_server(folder))
-        os.sched_setaffinity(0, OURS)
-        return 0 if _measure(folder, cluster, url, server.pid, clicks) else 1
+    parser.add_argument("--clicks", type=int, default=400_000, help="that are stored as fast as it goes")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of clicks at the constant rate")
+    parser.add_argument("--write", type=Path, help="a document to write the figures into")
+    options = parser.parse_args()
+    clicks = options.clicks // SOURCES // 100 * SOURCES * 100
+    sections = []
+    with tempfile.TemporaryDirectory(prefix="bus-", dir="/tmp") as folder:
+        for section in _measure(Path(folder), clicks, options.seconds):
+            print(render_section(section), flush=True)
+            sections.append(section)
+    targets = [target for section in sections for target in section.targets]
+    print(render_targets(targets))
+    if options.write:
+        parts = [render_targets(targets), *map(render_section, sections)]
+        write_into(options.write, "\n".join(parts), begin=BEGIN)
+    return 0 if all(target.is_met for target in targets) else 1
 
 
 if __name__ == "__main__":

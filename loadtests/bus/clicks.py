@@ -1,5 +1,6 @@
 """Clicks of phones as the edge spools them: many people, many codes, a few hundred user agents."""
 
+import ipaddress
 import random
 import time
 from contextlib import ExitStack
@@ -14,6 +15,9 @@ from loadtests.phones import user_agents
 
 LOT: Final = 100
 PEOPLE: Final = 50_000
+# All over the networks of the world, so that the databases have to look for each.
+_FIRST_ADDRESS: Final = 0x10000000
+_BETWEEN_ADDRESSES: Final = 60_013
 _SIGNALS: Final = {"sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 
 
@@ -53,7 +57,7 @@ def _click(chance: random.Random, agents: list[str], source: int, seq: int) -> b
         "method": "GET",
         "route": "default",
         "outcome": "redirected",
-        "ip": f"10.{person >> 16}.{person >> 8 & 255}.{person & 255}",
+        "ip": str(ipaddress.IPv4Address(_FIRST_ADDRESS + person * _BETWEEN_ADDRESSES)),
         "ua": agents[person % len(agents)],
         "referer": "",
         "language": "en-GB,en;q=0.9",

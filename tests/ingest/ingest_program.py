@@ -50,9 +50,11 @@ class MortalSource:
     def __init__(self, source: Source, reaper: Reaper) -> None:
         self._source = source
         self._reaper = reaper
+        self.has_fetched = False
 
     async def fetch(self, max_records: int, max_wait_s: float) -> Sequence[Fetched]:
         fetched = await self._source.fetch(max_records, max_wait_s)
+        self.has_fetched = True
         if fetched:
             self._reaper.passes("fetched")
         return fetched
@@ -114,7 +116,12 @@ async def _ingest(data_dir: Path, warehouse: Warehouse, reaper: Reaper) -> None:
     runner = mortal_runner(source, data_dir, warehouse, reaper)
     stop = asyncio.Event()
     serving = asyncio.create_task(runner.serve(stop))
-    while not serving.done() and (runner.trouble is not None or source.lag() or not source_seen(spool)):
+
+    def is_through() -> bool:
+        """A source that was not looked for yet has no lag either."""
+        return source.has_fetched and runner.trouble is None and not source.lag() and source_seen(spool)
+
+    while not serving.done() and not is_through():
         await asyncio.wait([serving], timeout=0.02)
     stop.set()
     await serving

@@ -12,6 +12,7 @@ import pytest
 
 from loadtests.bench.figures import Section, Target
 from loadtests.bench.report import BEGIN, END, render_section, render_targets, write_into
+from loadtests.bus.freshness import Count, delays_s
 from loadtests.campaign.verdict import Latencies
 from loadtests.constant_rate import offer
 
@@ -109,3 +110,9 @@ def test_a_missed_target_stands_out_and_the_text_around_the_figures_stays(tmp_pa
     assert "old" not in text
     assert "| CPU a redirect | 2.5 x nginx | at most 2 | **missed** |" in text
     assert "| cached | 2.5 |" in text
+
+
+def test_a_click_is_as_old_as_the_first_report_that_counts_it() -> None:
+    counts = [Count(at_s, 0.1, clicks) for at_s, clicks in ((1.0, 0), (2.0, 2), (3.0, 2), (4.0, 5))]
+    # Due at 1.0, 1.5, 2.0, 2.5 and so on; the sixth is in no report.
+    assert delays_s(counts, began_s=1.0, rate=2.0, clicks=6) == [1.0, 0.5, 2.0, 1.5, 1.0, float("inf")]

@@ -1,0 +1,120 @@
+"""The stages between spool and rows, each run as its program runs it, and what it costs."""
+
+import asyncio
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from deploy.standalone.city_database import databases_path
+from edge.contract import Settings
+from ingest.contract import Warehouse
+from ingest.dead_letters import DeadLetters
+from ingest.enrich.steps import Enrichment, open_enrichment
+from ingest.kafka.address import parse_address
+from ingest.metrics import IngestMetrics
+from ingest.runner import GC_THRESHOLD as INGEST_GC_THRESHOLD
+from ingest.runner import MAX_ROWS, Runner
+from ingest.shipper.__main__ import GC_THRESHOLD as SHIPPER_GC_THRESHOLD
+from ingest.shipper.metrics import ShipperMetrics
+from ingest.shipper.runner import Shipper
+from ingest.sources import open_source
+from loadtests.bus.clicks import some_clicks
+from loadtests.processes import cpu_s
+
+DEADLINE_S: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """`rate` is clicks a second; CPU times are microseconds a click.
+
+    The warehouse's own is 0 where it is in this process.
+    """
+
+    rate: float
+    cpu_us: float
+    warehouse_cpu_us: float = 0.0
+
+
+async def ship(settings: Settings, clicks: int) -> Cost:
+    """Move all that is spooled to Kafka."""
+    assert settings.events_url is not None
+    registry, stop = CollectorRegistry(), asyncio.Event()
+    shipper = Shipper(settings, parse_address(settings.events_url), ShipperMetrics(registry))
+    gc.set_threshold(SHIPPER_GC_THRESHOLD, 10, 10)
+    began_s, cpu = time.perf_counter(), time.process_time()
+    serving = asyncio.create_task(shipper.serve(stop))
+    await _until(lambda: (registry.get_sample_value("smartlinks_shipper_sent_total") or 0) >= clicks)
+    cost = Cost(clicks / (time.perf_counter() - began_s), (time.process_time() - cpu) / clicks * 1e6)
+    stop.set()
+    await serving
+    await shipper.close()
+    return cost
+
+
+async def ingest(settings: Settings, warehouse: Warehouse, clicks: int, *, warehouse_pid: int | None) -> Cost:
+    """Store all that there is at the source, in rows and rollups; measured from the first stored batch on."""
+    enrichment = open_databases(settings, warehouse)
+    source = open_source(settings.events_url, settings.spool_dir)
+    registry, stop = CollectorRegistry(), asyncio.Event()
+    metrics = IngestMetrics(registry, lag=source.lag, lag_unit=source.unit, cache_uses=enrichment.cache_uses)
+
+    def stored() -> float:
+        return registry.get_sample_value("smartlinks_ingest_stored_total") or 0
+
+    def theirs_s() -> float:
+        return 0.0 if warehouse_pid is None else cpu_s(warehouse_pid)
+
+    gc.set_threshold(INGEST_GC_THRESHOLD, 10, 10)
+    gc.freeze()
+    serving = asyncio.create_task(
+        Runner(source, warehouse, enrichment, DeadLetters(warehouse), metrics).serve(stop)
+    )
+    await _until(lambda: stored() > 0)
+    before = stored()
+    began_s, cpu, theirs = time.perf_counter(), time.process_time(), theirs_s()
+    await _until(lambda: stored() >= clicks)
+    measured = clicks - before
+    cost = Cost(
+        measured / (time.perf_counter() - began_s),
+        (time.process_time() - cpu) / measured * 1e6,
+        (theirs_s() - theirs) / measured * 1e6,
+    )
+    stop.set()
+    await serving
+    await source.close()
+    return cost
+
+
+def insert_bare(settings: Settings, warehouse: Warehouse, clicks: int) -> Cost:
+    """Insert rows made beforehand into a table of the same columns that has no views."""
+    warehouse.command("CREATE TABLE bare AS clicks")
+    enrichment = open_databases(settings, warehouse)
+    columns = enrichment.columns(some_clicks(MAX_ROWS), now_ms=time.time_ns() // 1_000_000)
+    batches = clicks // MAX_ROWS
+    began_s, cpu = time.perf_counter(), time.process_time()
+    for number in range(batches):
+        warehouse.insert("bare", columns, token=f"bare:{number}")
+    rows = batches * MAX_ROWS
+    return Cost(rows / (time.perf_counter() - began_s), (time.process_time() - cpu) / rows * 1e6)
+
+
+def count_wrong(warehouse: Warehouse, clicks: int) -> int:
+    """How many clicks are not stored, or more than once."""
+    ((stored, unique),) = warehouse.query("SELECT count(), uniqExact(source, seq) FROM clicks")
+    return int(clicks - unique + stored - unique)
+
+
+def open_databases(settings: Settings, warehouse: Warehouse) -> Enrichment:
+    """The enrichment with the databases of places and networks that `make run` uses, if they are here."""
+    return open_enrichment(data_dir=settings.data_dir, geoip_path=databases_path(), warehouse=warehouse)
+
+
+async def _until(done: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not done():  # noqa: ASYNC110 - counters have no event to wait for
+            await asyncio.sleep(0.01)

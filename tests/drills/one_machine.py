@@ -26,7 +26,7 @@ BACK_WITHIN_S: Final = 5.0
 DESTINATION: Final = "https://shop.example.com/landing"
 RECIPIENTS: Final = 500
 Answer = TypeVar("Answer")
-OLD_LINKS: Final = 10_000
+OLD_LINKS: Final = 1_000
 OLD_CODES: Final = [f"old{number:05}" for number in range(1_000)]
 
 

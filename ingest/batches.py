@@ -12,7 +12,7 @@ from typing import Final
 
 from ingest.decode import Click, DeadReason, UndecodableError, decode
 from ingest.repeats import REPEATED, Repeat, spans_of
-from ingest.sources.source import Fetched, Range, Record
+from ingest.sources.source import Fetched, Range
 
 MAX_SPANS: Final = 64
 """At most so many runs of repeats are left out of one batch, so that its plan fits in Kafka's metadata."""
@@ -44,9 +44,15 @@ class Batch:
     repeats: int = 0
 
 
-def decode_records(records: Sequence[Record]) -> list[Click | DeadLetter]:
+def decode_records(fetched: Fetched) -> list[Click | DeadLetter]:
     """An entry a record, in order."""
-    return [_decode_record(record) for record in records]
+    entries: list[Click | DeadLetter] = []
+    for value, end in zip(fetched.values, fetched.ends, strict=True):
+        try:
+            entries.append(decode(value))
+        except UndecodableError as error:
+            entries.append(DeadLetter(end, error.reason, str(error), value))
+    return entries
 
 
 def cut(fetched: Fetched, entries: Sequence[Entry], *, max_rows: int) -> list[Batch]:
@@ -64,9 +70,9 @@ def cut(fetched: Fetched, entries: Sequence[Entry], *, max_rows: int) -> list[Ba
     may_repeat = fetched.floors is not None and REPEATED in entries
     start, first = fetched.start, 0
     for index in (*_cuts(entries, max_rows), len(entries)):
-        end = fetched.end if index == len(entries) else fetched.records[index - 1].next_position
+        end = fetched.end if index == len(entries) else fetched.ends[index - 1]
         part = entries[first:index]
-        left_out = spans_of(part, fetched.records[first:index], start) if may_repeat else ()
+        left_out = spans_of(part, fetched.ends[first:index], start) if may_repeat else ()
         batches.append(_batch(Range(fetched.partition, start, end, left_out), part))
         start, first = end, index
     return batches
@@ -110,10 +116,3 @@ def _batch(covered: Range, entries: Sequence[Entry]) -> Batch:
         return Batch(covered, clicks, [])
     dead = [entry for entry in entries if isinstance(entry, DeadLetter)]
     return Batch(covered, clicks, dead, len(entries) - len(clicks) - len(dead))
-
-
-def _decode_record(record: Record) -> Click | DeadLetter:
-    try:
-        return decode(record.value)
-    except UndecodableError as error:
-        return DeadLetter(record.next_position, error.reason, str(error), record.value)

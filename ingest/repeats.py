@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Final, Literal, TypeVar
 
 from ingest.decode import Click
-from ingest.sources.source import Record, Spans
+from ingest.sources.source import Spans
 
 
 class Repeat(Enum):
@@ -45,27 +45,33 @@ def find_repeats(entries: Sequence[Entry], floors: dict[int, int]) -> tuple[list
     return found, missing
 
 
-def leave_out(entries: Sequence[Entry], records: Sequence[Record], spans: Spans) -> list[Entry | Repeat]:
-    """The entries with those replaced whose records lie in the spans, as a plan says."""
+def leave_out(entries: Sequence[Entry], ends: Sequence[int], spans: Spans) -> list[Entry | Repeat]:
+    """The entries with those replaced whose records lie in the spans, as a plan says.
+
+    `ends` are the positions behind the records.
+    """
     left: list[Entry | Repeat] = []
     waiting = iter(spans)
     span = next(waiting, None)
-    for entry, record in zip(entries, records, strict=True):
-        while span is not None and span[1] < record.next_position:
+    for entry, end in zip(entries, ends, strict=True):
+        while span is not None and span[1] < end:
             span = next(waiting, None)
-        left.append(REPEATED if span is not None and span[0] < record.next_position else entry)
+        left.append(REPEATED if span is not None and span[0] < end else entry)
     return left
 
 
-def spans_of(entries: Sequence[object], records: Sequence[Record], start: int) -> Spans:
-    """Where the repeats among the entries lie. `start` is the position before the first record."""
+def spans_of(entries: Sequence[object], ends: Sequence[int], start: int) -> Spans:
+    """Where the repeats among the entries lie.
+
+    `start` is the position before the first record, `ends` are those behind each.
+    """
     spans: list[tuple[int, int]] = []
     before = start
-    for entry, record in zip(entries, records, strict=True):
+    for entry, end in zip(entries, ends, strict=True):
         if entry is REPEATED:
             if spans and spans[-1][1] == before:
-                spans[-1] = (spans[-1][0], record.next_position)
+                spans[-1] = (spans[-1][0], end)
             else:
-                spans.append((before, record.next_position))
-        before = record.next_position
+                spans.append((before, end))
+        before = end
     return tuple(spans)

@@ -128,7 +128,7 @@ class Runner:
                 began_s = time.monotonic()
                 fetched = await self._persist("source", self._fetch, stop)
                 await self._store_all(fetched, stop)
-                if max((len(part.records) for part in fetched), default=0) < self._max_rows // 4:
+                if max((len(part.values) for part in fetched), default=0) < self._max_rows // 4:
                     await _pause(began_s + ROUND_S - time.monotonic(), stop)
         except _StoppedError:
             _log.info("stopped; what was fetched and not stored is fetched again at the next start")
@@ -162,7 +162,7 @@ class Runner:
     async def _store(self, fetched: Fetched, stop: asyncio.Event) -> None:
         entries = await self._read(fetched, stop)
         batches = await asyncio.to_thread(cut, fetched, entries, max_rows=self._max_rows)
-        self._metrics.consumed.inc(len(fetched.records))
+        self._metrics.consumed.inc(len(fetched.values))
         self._metrics.damaged.inc(fetched.damaged)
         if fetched.damaged:
             _log.warning(
@@ -177,9 +177,9 @@ class Runner:
 
     async def _read(self, fetched: Fetched, stop: asyncio.Event) -> Sequence[Entry]:
         """The records decoded, those marked that are to be left out."""
-        entries = await asyncio.to_thread(decode_records, fetched.records)
+        entries = await asyncio.to_thread(decode_records, fetched)
         if fetched.planned:
-            return leave_out(entries, fetched.records, fetched.left_out) if fetched.left_out else entries
+            return leave_out(entries, fetched.ends, fetched.left_out) if fetched.left_out else entries
         reason = self._budget.spend(isinstance(entry, DeadLetter) for entry in entries)
         if reason is not None:
             await self._stand_still(f"dead letters: {reason}; {fetched.partition} at {fetched.start}", stop)

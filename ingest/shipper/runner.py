@@ -76,7 +76,7 @@ class Shipper:
             began_s = asyncio.get_running_loop().time()
             fetched = await self._fetch()
             await self._ship(fetched, partitions, stop)
-            if max((len(part.records) for part in fetched), default=0) < MAX_RECORDS:
+            if max((len(part.values) for part in fetched), default=0) < MAX_RECORDS:
                 await _pause(began_s + ROUND_S - asyncio.get_running_loop().time(), stop)
 
     async def close(self) -> None:
@@ -123,7 +123,7 @@ class Shipper:
 
     async def _ship_in_order(self, partition: int, parts: Sequence[Fetched], stop: asyncio.Event) -> None:
         for part in parts:
-            values = [record.value for record in part.records]
+            values = part.values
             sent = 0
             pause_s = FIRST_PAUSE_S
             while sent < len(values):
@@ -158,9 +158,9 @@ class Shipper:
 
 def _first_ts_ms(part: Fetched) -> int | None:
     """When the first click of a part was made; None where it does not say."""
-    for record in part.records[:1]:
+    for value in part.values[:1]:
         with contextlib.suppress(orjson.JSONDecodeError, KeyError, TypeError):
-            return int(orjson.loads(record.value)["ts"])
+            return int(orjson.loads(value)["ts"])
     return None
 
 

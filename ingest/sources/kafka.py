@@ -87,7 +87,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         if assignment is not self._assignment:
             return []
         self._handed_out = assignment
-        if sum(len(part.records) for part in found) >= max_records:
+        if sum(len(part.values) for part in found) >= max_records:
             # There is more. It is read while these are stored, and handed out when they are.
             self._polling = asyncio.create_task(self._poll(max_records))
         return found

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ingest.sources.kafka_position import KafkaPosition
-from ingest.sources.source import Fetched, Range, Record, Turn
+from ingest.sources.source import Fetched, Range, Turn
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class KafkaPartition:
         self.position = position
         self.read_to = position.stored
         self._replay_end = position.planned_end  # planned by a predecessor, and not handed out yet
-        self._replayed: list[Record] = []
+        self._replayed: tuple[list[bytes], list[int]] = ([], [])  # values, and offsets behind them
         self._lost = 0
         self._floors: dict[int, int] = {}
 
@@ -33,15 +33,15 @@ class KafkaPartition:
         if self._replay_end is not None:
             return self._take_replay(records, self._replay_end)
         start = self.read_to
-        taken = [
-            Record(record.value or b"", record.offset + 1) for record in records if record.offset >= start
-        ]
+        taken = [record for record in records if record.offset >= start]
         if not taken:
             return None
-        self.read_to = taken[-1].next_position
+        values = [record.value or b"" for record in taken]
+        ends = [record.offset + 1 for record in taken]
+        self.read_to = ends[-1]
         lost = self.read_to - start - len(taken)
         self._tell_of_lost(lost, start)
-        return Fetched(self.name, start, self.read_to, taken, damaged=lost, floors=self._floors)
+        return Fetched(self.name, start, self.read_to, values, ends, damaged=lost, floors=self._floors)
 
     def turn(self, batch: Range) -> None:
         """Raises `ValueError` where it is not the batch's turn."""
@@ -63,6 +63,7 @@ class KafkaPartition:
         return KafkaPosition(self.position.lineage, batch.end)
 
     def _take_replay(self, records: Sequence[Any], end: int) -> Fetched | None:
+        values, ends = self._replayed
         for record in records:
             if record.offset >= end:
                 self._lost += end - self.read_to
@@ -71,16 +72,18 @@ class KafkaPartition:
             if record.offset >= self.read_to:
                 self._lost += record.offset - self.read_to
                 self.read_to = record.offset + 1
-                self._replayed.append(Record(record.value or b"", self.read_to))
+                values.append(record.value or b"")
+                ends.append(self.read_to)
         if self.read_to < end:
             return None
-        replayed, self._replayed, self._replay_end = self._replayed, [], None
+        self._replayed, self._replay_end = ([], []), None
         self._tell_of_lost(self._lost, self.position.stored)
         return Fetched(
             self.name,
             self.position.stored,
             end,
-            replayed,
+            values,
+            ends,
             planned=True,
             damaged=self._lost,
             left_out=self.position.left_out,

@@ -40,7 +40,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Records of one partition, in order, without gaps.
+    """Records of one partition, in order, without gaps: `values`, and in `ends` the position behind each.
 
     `planned` is true where they are all of a range that a predecessor planned: insert them as one batch,
     cut nowhere else, without what the plan has `left_out`. `damaged` counts the records that were passed over
@@ -53,11 +53,16 @@ class Fetched:
     partition: str
     start: int
     end: int
-    records: Sequence[Record]
+    values: Sequence[bytes]
+    ends: Sequence[int]
     planned: bool = False
     damaged: int = 0
     left_out: Spans = ()
     floors: dict[int, int] | None = field(default=None, compare=False)
+
+    @property
+    def records(self) -> list[Record]:
+        return list(map(Record, self.values, self.ends))
 
 
 class PartitionLostError(Exception):

@@ -87,7 +87,7 @@ class SpoolSource:
         await asyncio.wait([polling])
         self._polling = None
         found = polling.result()
-        if sum(len(part.records) for part in found) >= max_records:
+        if sum(len(part.values) for part in found) >= max_records:
             # There is more. It is read while these are stored, and handed out when they are.
             self._polling = asyncio.ensure_future(asyncio.to_thread(self._fetch_all, max_records))
         return found

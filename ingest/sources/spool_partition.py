@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.contract import LOCK_NAME
-from ingest.sources.source import Fetched, Range, Record, Turn
+from ingest.sources.source import Fetched, Range, Turn
 from ingest.sources.spool_position import Position
 from ingest.sources.spool_segments import SpoolSegments
 
@@ -88,20 +88,22 @@ class SpoolPartition:
     def _read(self, start: int, end: int | None, max_records: int | None, max_bytes: int) -> Fetched:
         ended = self._is_writer_gone()  # asked first: what is read after this is all there will be
         starts = self._segments.starts()
-        records: list[Record] = []
+        values: list[bytes] = []
+        ends: list[int] = []
         at, damaged = start, 0
-        while at != end and at - start < max_bytes and (max_records is None or len(records) < max_records):
-            wanted = None if max_records is None else max_records - len(records)
+        while at != end and at - start < max_bytes and (max_records is None or len(values) < max_records):
+            wanted = None if max_records is None else max_records - len(values)
             piece = self._segments.read(at, starts, end=end, ended=ended, max_records=wanted)
             if piece is None:
                 self._exhausted = ended
                 break
             if piece.lost_bytes:
                 logger.error("spool %s has lost %d bytes at %d", self.name, piece.lost_bytes, at)
-            records += piece.records
+            values += piece.values
+            ends += piece.ends
             damaged += piece.damaged
             at = piece.end
-        return Fetched(self.name, start, at, records, planned=end is not None, damaged=damaged)
+        return Fetched(self.name, start, at, values, ends, planned=end is not None, damaged=damaged)
 
     def _is_writer_gone(self) -> bool:
         if not self._writer_gone:

@@ -10,15 +10,18 @@ from itertools import pairwise
 from pathlib import Path
 
 from edge.contract import MAX_LINE_BYTES, SEGMENT_NAME, cut_records, segment_name
-from ingest.sources.source import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Records between two positions. `lost_bytes` should have been there and are not (a power cut)."""
+    """Records between two positions, and in `ends` the position behind each.
+
+    `lost_bytes` should have been there and are not (a power cut).
+    """
 
     end: int
-    records: list[Record]
+    values: list[bytes]
+    ends: list[int]
     damaged: int = 0
     lost_bytes: int = 0
 
@@ -60,12 +63,13 @@ class SpoolSegments:
         if chunk:
             finished = at + len(chunk) == end or (complete and len(chunk) < wanted)
             cut = cut_records(chunk, finished=finished, max_records=max_records)
-            records = [Record(json, at + line_end) for json, line_end in cut.records]
-            return Piece(at + cut.consumed, records, cut.damaged) if cut.consumed else None
+            values = [json for json, _ in cut.records]
+            ends = [at + line_end for _, line_end in cut.records]
+            return Piece(at + cut.consumed, values, ends, cut.damaged) if cut.consumed else None
         if following is None:
             return None
         resume = following if end is None else min(following, end)
-        return Piece(resume, [], damaged=1, lost_bytes=resume - at)
+        return Piece(resume, [], [], damaged=1, lost_bytes=resume - at)
 
     def delete_before(self, position: int) -> None:
         """Delete the segments that end at or before the position; never the last one."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ingest.batches import Batch, cut, decode_records, month_bounds_ms
 from ingest.decode import MAX_TS_MS
-from ingest.sources.source import Fetched, Record
+from ingest.sources.source import Fetched
 from tests.ingest.click_events import click_json
 
 JUNE_END_MS = int(datetime(2026, 7, 1, tzinfo=UTC).timestamp()) * 1000
@@ -17,15 +17,15 @@ JUNE_END_MS = int(datetime(2026, 7, 1, tzinfo=UTC).timestamp()) * 1000
 
 def fetched(times_ms: Sequence[int | None], *, start: int = 100, planned: bool = False) -> Fetched:
     """Records ten positions apart; None is one that is no click. Five more bytes at the end are damaged."""
-    records = [
-        Record(b"no click" if ts is None else click_json(ts=ts, seq=index + 1), start + 10 * (index + 1))
-        for index, ts in enumerate(times_ms)
+    values = [
+        b"no click" if ts is None else click_json(ts=ts, seq=index + 1) for index, ts in enumerate(times_ms)
     ]
-    return Fetched("7", start, start + 10 * len(records) + 5, records, planned=planned, damaged=1)
+    ends = [start + 10 * (index + 1) for index in range(len(values))]
+    return Fetched("7", start, start + 10 * len(values) + 5, values, ends, planned=planned, damaged=1)
 
 
 def batches_of(source: Fetched, max_rows: int = 1000) -> list[Batch]:
-    return cut(source, decode_records(source.records), max_rows=max_rows)
+    return cut(source, decode_records(source), max_rows=max_rows)
 
 
 def test_one_month_is_one_batch_of_the_whole_range() -> None:
@@ -61,7 +61,7 @@ def test_a_range_without_clicks_is_still_a_batch_so_that_it_gets_committed() -> 
     assert (batch.range.token, batch.clicks, len(batch.dead_letters)) == ("7:100-125", [], 2)
     (batch,) = batches_of(fetched([]))
     assert (batch.range.token, batch.clicks, batch.dead_letters) == ("7:100-105", [], [])
-    assert batches_of(Fetched("7", 5, 5, [])) == []
+    assert batches_of(Fetched("7", 5, 5, [], [])) == []
 
 
 @given(st.integers(1, MAX_TS_MS))
@@ -95,8 +95,10 @@ def test_any_stream_is_covered_once_in_order_and_cut_the_same_again(
         assert len({month_bounds_ms(click.ts_ms) for click in batch.clicks}) <= 1
     # Each batch read again as a planned range is itself: this is what makes a token mean the same for ever.
     for batch in batches:
-        records = [r for r in source.records if batch.range.start < r.next_position <= batch.range.end]
-        again = Fetched(source.partition, batch.range.start, batch.range.end, records, planned=True)
+        start, end = batch.range.start, batch.range.end
+        records = [record for record in source.records if start < record.next_position <= end]
+        values, ends = [value for value, _ in records], [end for _, end in records]
+        again = Fetched(source.partition, start, batch.range.end, values, ends, planned=True)
         assert batches_of(again, max_rows) == [batch]
 
 

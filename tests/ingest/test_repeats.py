@@ -6,14 +6,15 @@ from hypothesis import strategies as st
 from ingest.batches import MAX_SPANS, cut
 from ingest.dead_letter_budget import DeadLetterBudget
 from ingest.repeats import REPEATED, find_repeats, leave_out, spans_of, unknown_sources
-from ingest.sources.source import Fetched, Record
+from ingest.sources.source import Fetched
 from tests.ingest.click_events import a_click
 
 numbered = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 30)), max_size=60)
 
 
-def records_of(count: int, start: int = 100) -> list[Record]:
-    return [Record(b"", start + index + 1) for index in range(count)]
+def fetched_of(count: int) -> Fetched:
+    """So many records behind position 100, one position each."""
+    return Fetched("p", 100, 100 + count, [b""] * count, range(101, 101 + count), floors={})
 
 
 def test_what_is_not_above_the_floor_came_before_and_what_is_far_above_lacks_some() -> None:
@@ -27,27 +28,23 @@ def test_what_is_not_above_the_floor_came_before_and_what_is_far_above_lacks_som
 @given(numbered)
 def test_a_plan_leaves_out_what_was_found_wherever_batches_are_cut(numbers: list[tuple[int, int]]) -> None:
     clicks = [a_click(source=source, seq=seq) for source, seq in numbers]
-    records = records_of(len(clicks))
     found, _ = find_repeats(clicks, {1: 5, 2: 0, 3: 10})
-    end = records[-1].next_position if records else 100
-    fetched = Fetched("p", 100, end, records, floors={})
+    fetched = fetched_of(len(clicks))
+    ends = fetched.ends
     for batch in cut(fetched, found, max_rows=4):
-        inside = [
-            at for at, it in enumerate(records) if batch.range.start < it.next_position <= batch.range.end
-        ]
+        inside = [at for at, end in enumerate(ends) if batch.range.start < end <= batch.range.end]
         part = [clicks[at] for at in inside]
-        again = leave_out(part, [records[at] for at in inside], batch.range.left_out)
+        again = leave_out(part, [ends[at] for at in inside], batch.range.left_out)
         assert [entry for entry in again if entry is not REPEATED] == list(batch.clicks)
         assert again.count(REPEATED) == batch.repeats
-    assert spans_of(found, records, 100) == spans_of(
-        leave_out(clicks, records, spans_of(found, records, 100)), records, 100
+    assert spans_of(found, ends, 100) == spans_of(
+        leave_out(clicks, ends, spans_of(found, ends, 100)), ends, 100
     )
 
 
 def test_a_batch_never_leaves_out_more_runs_than_a_plan_can_hold() -> None:
     entries = [REPEATED if index % 2 else a_click(seq=index + 1) for index in range(400)]
-    fetched = Fetched("p", 100, 500, records_of(400), floors={})
-    batches = cut(fetched, entries, max_rows=1_000)
+    batches = cut(fetched_of(400), entries, max_rows=1_000)
     assert [len(batch.range.left_out) for batch in batches] == [MAX_SPANS] * 3 + [200 - 3 * MAX_SPANS]
     assert sum(batch.repeats for batch in batches) == 200
 

@@ -190,9 +190,12 @@ async def test_a_plan_is_handed_to_the_successor_exactly_and_first(bed: Bed) -> 
     assert planned.records == fetched.records
     await second.plan(range_of(planned))
     await second.commit(range_of(planned))
-    rest = await fetch_one(second)
-    assert not rest.planned
-    assert values(rest) == events(9, first=6)
+    rest: list[bytes] = []
+    while len(rest) < 9:  # two of them may have been read ahead, as many as were asked for
+        fetched = await fetch_one(second)
+        assert not fetched.planned
+        rest += values(fetched)
+    assert rest == events(9, first=6)
     await second.close()
 
 

@@ -53,7 +53,7 @@ MAX_KEYS: Final = 10_000
 # of a dimension (shared by its keys). A report reads all of them, so they are what it costs;
 # `docs/performance.md` has the errors that come of them.
 TOTAL_SAMPLES: Final = {FOUR_WEEKS_S: 16_384, DAY_S: 2_048, SIX_HOURS_S: 1_024, HOUR_S: 512, QUARTER_S: 128}
-DIMENSION_SAMPLES: Final = {FOUR_WEEKS_S: 2_048, DAY_S: 512, SIX_HOURS_S: 256, HOUR_S: 128, QUARTER_S: 32}
+DIMENSION_SAMPLES: Final = {FOUR_WEEKS_S: 8_192, DAY_S: 512, SIX_HOURS_S: 256, HOUR_S: 128, QUARTER_S: 32}
 # Days of so many clicks have larger samples too, from which windows of four weeks are made: of all, and of
 # each key. Of a small link they would be nearly all visitors, sixteen times over, and there are many such.
 DEEP_FROM_CLICKS: Final[dict[Scope, int]] = {"link": 50_000, "domain": 1_000, "tenant": 1_000}

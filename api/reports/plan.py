@@ -5,6 +5,7 @@ counted from the rows, exactly. So are those of which the rollups cover too litt
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -53,6 +54,10 @@ WHERE {_IN_GRAIN} AND grain IN {{known_grains:Array(UInt32)}}
 GROUP BY subject, grain, start_s
 HAVING is_detailed
 """
+
+
+# For one of the two questions that a plan asks at once.
+_THREADS: Final = ThreadPoolExecutor(8, "plan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +146,14 @@ class _Known:
             "fine": sorted(fine_days),
         }
         changes: dict[tuple[int, int, int], int] = {}
+        # In either order: a window that a click gets into meanwhile is not taken to hold.
+        computing = _THREADS.submit(self._warehouse.query, _KNOWN, parameters)
         for subject, grain_s, start_s, changed, stored in self._warehouse.query(_LIVE, parameters):
             window = int(subject), int(grain_s), int(start_s)
             changes[window], self.clicks[window] = int(changed), int(stored)
             if grain_s == DAY_S:
                 self.stored[int(subject)] = self.stored.get(int(subject), 0) + int(stored)
-        for subject, grain_s, start_s, computed, _ in self._warehouse.query(_KNOWN, parameters):
+        for subject, grain_s, start_s, computed, _ in computing.result():
             if grain_s == FOUR_WEEKS_S:
                 days = [
                     (int(subject), DAY_S, int(start_s) + day * DAY_S) for day in range(_DAYS_OF_FOUR_WEEKS)

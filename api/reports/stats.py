@@ -107,11 +107,12 @@ def _count(warehouse: Warehouse, query: StatsQuery, starts_ms: Sequence[int]) ->
     level = min(map(level_of, (totals, *of_buckets.values())))
     tally, series = _count_rest(warehouse, query, plan, starts_ms, level if totals else None)
     of_rest = np.asarray([hash_ for hashes in tally.hashes.values() for hash_ in hashes], np.uint64)
-    total = merge_total(totals, tally.total, of_rest)
+    total = merge_total(cache.names(TOTAL), totals, tally.total, of_rest)
     return _Report(
         total,
         {
             at: merge_total(
+                cache.names(TOTAL),
                 of_buckets.get(at, ()),
                 series.buckets.get(at, NO_CLICKS),
                 np.asarray(series.hashes.get(at, ()), np.uint64),

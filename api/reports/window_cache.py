@@ -24,6 +24,9 @@ Hashes = npt.NDArray[np.uint64]
 MAX_NUMBERS: Final = 12_000_000
 MAX_NAMES: Final = 1_000_000
 
+_ODD: Final = np.uint64(0x9E3779B97F4A7C15)
+_NO_HASHES: Final = np.empty(0, np.uint64)
+
 # All that is put into this text is our own. A window that was computed twice at one version is taken once.
 _SQL: Final = """
 SELECT subject, grain, toUnixTimestamp(start), changes, dimension, previews, keys, clicks, human, visitors,
@@ -38,20 +41,60 @@ WHERE tenant = {tenant:String} AND scope = {scope:String} AND dimension IN {dime
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A dimension's keys in one window, by their numbers; `sample` has `sampled` hashes of each, in order."""
+    """A dimension's keys in one window, by their numbers, and a sample of their visitors' hashes.
+
+    `sample_keys` says whose each hash is; `marks` are numbers of the pairs of the two. Two pairs have the
+    same one about once in 10 ** 19.
+    """
 
     keys: Integers
     clicks: Integers
     human: Integers
     visitors: Integers
     levels: Integers
-    sampled: Integers
     sample: Hashes
+    sample_keys: Integers
+    marks: Hashes
+    sorted_marks: Hashes
     previews: int = 0
 
     @property
     def size(self) -> int:
-        return 6 * len(self.keys) + len(self.sample)
+        return 5 * len(self.keys) + 4 * len(self.sample)
+
+    def has(self, marks: Hashes) -> npt.NDArray[np.bool_]:
+        """Which of these are among its own."""
+        if not len(self.sorted_marks):
+            return np.zeros(len(marks), np.bool_)
+        at = np.searchsorted(self.sorted_marks, marks)
+        found: npt.NDArray[np.bool_] = self.sorted_marks[np.minimum(at, len(self.sorted_marks) - 1)] == marks
+        return found
+
+
+def column_of(
+    keys: Integers,
+    counts: Integers,
+    sample: Hashes = _NO_HASHES,
+    *,
+    levels: Integers | None = None,
+    sampled: Integers | None = None,
+    previews: int = 0,
+) -> Column:
+    """`counts` has clicks, human ones and visitors of each key. Left out, the sample is of the first one."""
+    whose = np.full(len(sample), keys[:1]) if sampled is None else np.repeat(keys, sampled)
+    marks = sample * _ODD + whose.astype(np.uint64)
+    return Column(
+        keys=keys,
+        clicks=counts[:, 0],
+        human=counts[:, 1],
+        visitors=counts[:, 2],
+        levels=np.zeros(len(keys), np.int64) if levels is None else levels,
+        sample=sample,
+        sample_keys=whose,
+        marks=marks,
+        sorted_marks=np.sort(marks),
+        previews=previews,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +161,12 @@ class WindowCache:
     def _decode(self, row: Row | None, dimension: str) -> Column:
         previews, keys, *numbers, sample = row or (0, (), (), (), (), (), (), ())
         clicks, human, visitors, levels, sampled = (np.asarray(each, np.int64) for each in numbers)
-        return Column(
-            keys=self.names(dimension).number(keys),
-            clicks=clicks,
-            human=human,
-            visitors=visitors,
+        return column_of(
+            self.names(dimension).number(keys),
+            np.stack([clicks, human, visitors], axis=1),
+            np.asarray(sample, np.uint64),
             levels=levels,
             sampled=sampled,
-            sample=np.asarray(sample, np.uint64),
             previews=int(previews),
         )
 

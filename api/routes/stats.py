@@ -3,12 +3,13 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Final, Literal, cast, get_args
+from typing import Annotated, Final, Literal, cast
 from zoneinfo import ZoneInfo, available_timezones
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import AfterValidator
 
+from aggregator.contract import DIMENSIONS
 from api.auth import Tenant
 from api.errors import document_problems
 from api.fields import Instant, instant_of
@@ -30,7 +31,6 @@ from api.routes.links import LinkId
 from api.services import Services, ServicesOf
 
 DEFAULT_RANGE: Final = timedelta(days=30)
-DIMENSIONS: Final = get_args(Dimension)
 _ZONES: Final = available_timezones()
 
 Label = Annotated[str | None, Query(min_length=1, max_length=200)]
@@ -38,6 +38,12 @@ Label = Annotated[str | None, Query(min_length=1, max_length=200)]
 router = APIRouter(
     tags=["Reports"], responses=document_problems(UNAUTHORIZED, INVALID_PARAMETERS, UNAVAILABLE)
 )
+
+
+def default_start(end: datetime) -> datetime:
+    """30 days before, from the start of that quarter of an hour on: rollups are cut there."""
+    start = end - DEFAULT_RANGE
+    return start.replace(minute=start.minute // 15 * 15, second=0, microsecond=0)
 
 
 def _check_dimensions(value: str) -> str:
@@ -82,7 +88,13 @@ class Report:
 
 def read_report(
     services: ServicesOf,
-    start: Annotated[Instant | None, Query(alias="from", description="Default: 30 days before to")] = None,
+    start: Annotated[
+        Instant | None,
+        Query(
+            alias="from",
+            description="Default: 30 days before to, from the start of that quarter of an hour on",
+        ),
+    ] = None,
     end: Annotated[Instant | None, Query(alias="to", description="Not included. Default: now")] = None,
     interval: Interval = "day",
     timezone: Annotated[
@@ -123,7 +135,7 @@ def read_report(
         start, end = preset_range(preset, now, zone)
     end = now if end is None else end
     dimensions = cast("tuple[Dimension, ...]", tuple(by.split(","))) if by else ()
-    start = end - DEFAULT_RANGE if start is None else start
+    start = default_start(end) if start is None else start
     return Report(start, end, interval, zone, exclude_bots, dimensions, compare is not None)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from aggregator.broken_parts import had_no_room, mend_broken_parts
 from aggregator.erasure import purge_deleted_rows, sweep_erasures, sweep_recipients
 from aggregator.ledger import read_ledger
 from aggregator.message_retention import expire_messages
@@ -149,6 +150,7 @@ class Housekeeping:
 
     def _tasks(self, now: datetime) -> Mapping[str, Callable[[], object]]:
         tasks: dict[str, Callable[[], object]] = {
+            "mend_broken_parts": self._mend,
             "sweep_erasures": lambda: self._metrics.swept_links.inc(sweep_erasures(self._warehouse, now)),
             "sweep_recipients": lambda: self._metrics.swept_clicks.inc(
                 sweep_recipients(self._warehouse, now)
@@ -164,6 +166,10 @@ class Housekeeping:
         if self._runs % RUNS_A_PURGE == 0:
             tasks["purge_deleted_rows"] = lambda: purge_deleted_rows(self._warehouse)
         return tasks
+
+    def _mend(self) -> None:
+        if had_no_room(self._warehouse):
+            mend_broken_parts(self._warehouse)
 
     def _expire(self, now: datetime) -> int:
         tenants = read_tenants(self._warehouse)

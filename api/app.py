@@ -163,7 +163,6 @@ def build_app(
         messages=Messages.assemble(
             settings=settings,
             domains=domain_service,
-            links=link_service,
             recipients=recipient_service,
             link_store=link_store,
             catalogue=catalogue,

@@ -29,6 +29,7 @@ from edge.contract import LinkStore, generate
 from ingest.contract import (
     Catalogue,
     CodeTakenError,
+    LinkChangedError,
     LinkDeleted,
     LinkDocument,
     LinkSaved,
@@ -37,6 +38,8 @@ from ingest.contract import (
 )
 
 ID_CHARS: Final = 12
+KEPT_COMMANDS: Final = 32
+"""More than a consumer that lost its partition may have under way on one link."""
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 MAX_DRAWS: Final = 8  # of a fresh code; two misses in a row are next to impossible
 
@@ -50,7 +53,11 @@ class Past:
 
 
 class Links:
-    """The links of all tenants. Changes to one link are made one after the other."""
+    """The links of all tenants.
+
+    Changes to one link are made one after the other here. Of two that several api programs make at the same
+    time Redis takes one, by the link's version; who comes too late reads the link again and changes that.
+    """
 
     def __init__(
         self,
@@ -78,13 +85,16 @@ class Links:
 
     async def read(self, tenant: str, link_id: str) -> LinkDocument:
         """Raises a 404 where the tenant has no such link."""
-        stored = await self._link_store.get_document(link_id)
-        if stored is None:
+        link = await self._find(link_id)
+        if link is None:
             await require_filled(self._link_store, self._catalogue)
-        link = None if stored is None else LinkDocument.from_json(stored[1])
         if link is None or link.tenant != tenant:
             raise not_found("link")
         return link
+
+    async def _find(self, link_id: str) -> LinkDocument | None:
+        stored = await self._link_store.get_document(link_id)
+        return None if stored is None else LinkDocument.from_json(stored[1])
 
     async def has_code(self, link: LinkDocument, code: str) -> bool:
         """Whether the code, its own or a recipient's, leads to the link."""
@@ -96,7 +106,8 @@ class Links:
     ) -> LinkDocument:
         """Raises a 422 where the fields don't fit, a 409 where the code is taken.
 
-        A link with a `past` may have expired already. `link_id` is a fresh one unless it is given.
+        A link with a `past` may have expired already. `link_id` is a fresh one unless it is given: then it
+        raises `LinkChangedError` where there is, or was meanwhile made, a link of that id.
         """
         await self._outbox.settle()
         await require_filled(self._link_store, self._catalogue)
@@ -114,12 +125,25 @@ class Links:
         async with lock:
             await self._outbox.settle()
             found = await asyncio.to_thread(self._catalogue.links_named, tenant, [new.external_id])
-            if new.external_id not in found:
-                return await self.make(tenant, new), True
-            known = found[new.external_id]
-            if flaws := _unlike(new, known):
-                raise invalid_body(*flaws)
-            return await self.change(tenant, known.id, new), False
+            if new.external_id in found:
+                return await self._change_known(tenant, found[new.external_id], new), False
+            for attempt in range(MAX_DRAWS):
+                # Its id makes it known to all api programs before the catalogue has it.
+                link_id = derived_link_id("external", tenant, new.external_id, str(attempt))
+                link = await self._find(link_id)
+                if link is None:
+                    try:
+                        return await self.make(tenant, new, link_id=link_id), True
+                    except LinkChangedError:
+                        link = await self._find(link_id)
+                if link is not None and (link.tenant, link.external_id) == (tenant, new.external_id):
+                    return await self._change_known(tenant, link, new), False
+        raise unavailable("The link is changed by others all the time.")
+
+    async def _change_known(self, tenant: str, link: LinkDocument, new: UpsertedLink) -> LinkDocument:
+        if flaws := _unlike(new, link):
+            raise invalid_body(*flaws)
+        return await self.change(tenant, link.id, new)
 
     async def require_free(self, tenant: str, new: NewLink) -> None:
         """Nothing where the link with its past could be made at this moment; raises as `make` where not."""
@@ -155,22 +179,41 @@ class Links:
         raise unavailable("No free code was found.")
 
     async def change(
-        self, tenant: str, link_id: str, patch: LinkPatch | NewLink, *, if_match: str | None = None
+        self,
+        tenant: str,
+        link_id: str,
+        patch: LinkPatch | NewLink,
+        *,
+        if_match: str | None = None,
+        command: str | None = None,
     ) -> LinkDocument:
-        """Raises a 404 where there is no such link, a 412 where `if_match` names another version, a 422."""
+        """Raises a 404 where there is no such link, a 412 where `if_match` names another version, a 422.
+
+        `command` is the id of the command on the bus that asks for it: one that did it already does no more.
+        """
         await self.check(patch)
         async with self.hold(link_id):
-            link = await self.read(tenant, link_id)
-            require_match(if_match, link.version)
-            changed = dataclasses.replace(
-                link,
-                **_changes(patch),
-                updated_at_ms=max(self._clock(), link.updated_at_ms),
-                version=link.version + 1,
-            )
-            await self._outbox.publish(LinkSaved(new_event_id(), changed.updated_at_ms, tenant, changed))
-            note_change("link", link_id, before=link, after=changed)
-            return changed
+            for _ in range(MAX_DRAWS):
+                link = await self.read(tenant, link_id)
+                if command is not None and command in link.commands:
+                    return link
+                require_match(if_match, link.version)
+                changed = dataclasses.replace(
+                    link,
+                    **_changes(patch),
+                    updated_at_ms=max(self._clock(), link.updated_at_ms),
+                    version=link.version + 1,
+                    commands=link.commands if command is None else (*link.commands, command)[-KEPT_COMMANDS:],
+                )
+                try:
+                    await self._outbox.publish(
+                        LinkSaved(new_event_id(), changed.updated_at_ms, tenant, changed)
+                    )
+                except LinkChangedError:
+                    continue  # another api program was quicker
+                note_change("link", link_id, before=link, after=changed)
+                return changed
+        raise unavailable("The link is changed by others all the time.")
 
     async def delete(self, tenant: str, link_id: str, *, if_match: str | None = None) -> None:
         """Stop the redirect at once; the analytics are erased behind it. Raises a 404, a 412."""

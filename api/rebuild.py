@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Final, TypeVar
 
 from edge.contract import LinkStore, LinkStoreUnavailableError
-from ingest.contract import Catalogue, LinkDocument, edge_link
+from ingest.contract import Catalogue, LinkDocument, link_entry
 
 LINKS_A_STEP: Final = 500
 AT_ONCE: Final = 8  # fewer than Redis has connections, for others ask at the same time
@@ -120,7 +120,7 @@ class _Rebuild:
 
     async def _restore(self, link: LinkDocument) -> None:
         tag = self._tag_of_link[link.number] = self._tags.get(link.domain, "")
-        await self._link_store.restore_link(link.id, link.number, edge_link(link), link.to_json())
+        await self._link_store.restore_link(link_entry(link))
         await self._link_store.restore_codes(tag, [link.code], link.number)
 
     async def _all_of(self, writes: Iterable[Awaitable[Any]]) -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+
+import orjson
 
 from api.events import Clock, new_event_id
 from api.links import Links
@@ -24,7 +26,7 @@ from ingest.contract import (
 )
 
 MAX_DRAWS: Final = 8
-_MINTED_OVERHEAD_BYTES = 52  # brackets, quotes, commas, the code itself and perhaps a number
+_CODE_BYTES: Final = 32  # with its quotes and comma, and perhaps a link's number
 
 
 @dataclass(slots=True, eq=False)
@@ -137,32 +139,24 @@ class Recipients:
             except CodeTakenError:
                 continue
             except (LinkStoreUnavailableError, WarehouseUnavailableError, asyncio.CancelledError):
-                self._tell(link.id, event)  # the outbox has it and will apply it
+                self._tell(link.id, dict(zip(pairs, fresh, strict=True)))  # the outbox will apply it
                 raise
-            self._tell(link.id, event)
+            self._tell(link.id, dict(zip(pairs, fresh, strict=True)))
             self._on_minted(len(minted))
             return
         raise unavailable("No free codes were found.")
 
-    def _tell(self, link_id: str, event: CodesMinted) -> None:
+    def _tell(self, link_id: str, minted: Mapping[Pair, str]) -> None:
         for look_up in self._look_ups[link_id]:
-            look_up.minted.update(
-                ((recipient, reference), code)
-                for code, recipient, reference in event.codes
-                if (recipient, reference) in look_up.wanted
-            )
+            look_up.minted.update((pair, minted[pair]) for pair in minted.keys() & look_up.wanted.keys())
 
 
 def _chunks(pairs: Sequence[Pair]) -> Iterator[Sequence[Pair]]:
     """Runs that fit into one event each."""
-    start = size = 0
-    for at, (recipient, reference) in enumerate(pairs):
-        # JSON spends two bytes on a quotation mark, six at the most on a character that is not ASCII.
-        bytes_each = 2 if recipient.isascii() and reference.isascii() else 6
-        bytes_at_most = bytes_each * (len(recipient) + len(reference)) + _MINTED_OVERHEAD_BYTES
-        if size + bytes_at_most > MAX_EVENT_BYTES:
-            yield pairs[start:at]
-            start, size = at, 0
-        size += bytes_at_most
-    if start < len(pairs):
-        yield pairs[start:]
+    if len(orjson.dumps(pairs)) + _CODE_BYTES * len(pairs) <= MAX_EVENT_BYTES:
+        if pairs:
+            yield pairs
+        return
+    middle = len(pairs) // 2
+    yield from _chunks(pairs[:middle])
+    yield from _chunks(pairs[middle:])

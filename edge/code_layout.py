@@ -21,8 +21,12 @@ from typing import Final, Self
 
 LAYOUT_KEY: Final = b"code_buckets"
 FIRST_BUCKETS: Final = 16
-FULL_FIELDS: Final = 200
-"""A bucket's fields, on average, from which on all are split. Redis keeps up to 512 as a listpack."""
+FULL_FIELDS: Final = 100
+"""A bucket's fields, on average, from which on all are split.
+
+Redis keeps up to 512 as a listpack, but searches it field by field: claiming a code costs a third of what it
+does with 200, for half a byte more a code.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,11 @@ class CodeLayout:
         crc = zlib.crc32(field)
         old = b"code:%d" % (crc % self.buckets)
         return old, (b"code:%d" % (crc % (2 * self.buckets)) if self.is_splitting else old)
+
+    def new_buckets(self, fields: Iterable[bytes]) -> list[int]:
+        """The number of each field's bucket; while buckets are split, of its new one."""
+        buckets = 2 * self.buckets if self.is_splitting else self.buckets
+        return [zlib.crc32(field) % buckets for field in fields]
 
     def begin_split(self) -> "CodeLayout":
         return CodeLayout(self.buckets, is_splitting=True)

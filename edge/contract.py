@@ -10,7 +10,7 @@ from edge.codes import (
     generate_many,
 )
 from edge.links import EdgeLink
-from edge.linkstore import LinkStore, LinkStoreUnavailableError
+from edge.linkstore import LinkEntry, LinkStore, LinkStoreUnavailableError
 from edge.logs import configure_logging
 from edge.ops import Ops
 from edge.redis_connection import open_redis_client
@@ -47,6 +47,7 @@ __all__ = [
     "Cut",
     "Decision",
     "EdgeLink",
+    "LinkEntry",
     "LinkStore",
     "LinkStoreUnavailableError",
     "Ops",

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-# Field names in the hash. `document` is the API's whole link as JSON; the edge never reads it.
+# Field names in the hash. `document` is the API's whole link as JSON, `version` counts its changes; the edge
+# reads neither.
 EDGE_FIELDS = (
     b"tenant",
     b"code",

@@ -1,13 +1,29 @@
 """The seam to Redis for everyone but the redirect path: links and codes are written and read back here."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from edge.links import EdgeLink
 
 
 class LinkStoreUnavailableError(Exception):
     """Redis can't be reached or refuses writes; nothing is known to have changed. Callers answer 503."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEntry:
+    """What is put of a link. `link=None`: a document without redirect. `version` counts its changes."""
+
+    link_id: str
+    number: int
+    version: int
+    link: EdgeLink | None
+    document: bytes
+
+
+GONE_VERSION: Final = 2**53 - 1
+"""Stands where a link was deleted: beyond any version, and what Redis's scripts can still count."""
 
 
 class LinkStore(Protocol):
@@ -19,24 +35,48 @@ class LinkStore(Protocol):
         """A link number never given before. Raises `LinkStoreUnavailableError` while the store `is_empty`."""
         ...
 
+    async def next_numbers(self, count: int) -> list[int]:
+        """So many of them, by one command."""
+        ...
+
     async def raise_number(self, at_least: int) -> None:
         """Make sure that `next_number` answers above `at_least`. Raises as `next_number`."""
         ...
 
-    async def put_link(self, link_id: str, number: int, link: EdgeLink | None, document: bytes) -> None:
-        """Replace the link's hash at once as a whole. `link=None`: a document without redirect."""
+    async def put_links(self, entries: Sequence[LinkEntry]) -> list[bool]:
+        """Replace each link's hash at once as a whole; whether it was done, in order.
+
+        Nothing is done where a later version is there, this one with another document, or a deleted link; or
+        where the id leads to another link. So of two who change a link at once, one must read it again.
+        """
+        ...
+
+    async def put_link(
+        self, link_id: str, number: int, link: EdgeLink | None, document: bytes, version: int = 1
+    ) -> bool:
+        """The same for one."""
         ...
 
     async def get_document(self, link_id: str) -> tuple[int, bytes] | None:
         """The link's number and document, or None."""
         ...
 
+    async def get_documents(self, link_ids: Sequence[str]) -> list[tuple[int, bytes] | None]:
+        """The same for many, in order."""
+        ...
+
     async def delete_link(self, link_id: str, number: int) -> None:
-        """Forget the link; its codes stay claimed, so that none is ever given to another link."""
+        """Forget the link for good; its codes stay claimed, so that none is ever given to another link."""
         ...
 
     async def claim_codes(self, domain_tag: str, codes: Sequence[str], number: int) -> list[int]:
         """Give each code to link `number` unless another has it; the holder's number for each, in order."""
+        ...
+
+    async def claim_codes_of(
+        self, domain_tag: str, codes: Sequence[str], numbers: Sequence[int]
+    ) -> list[int]:
+        """As `claim_codes`, each code for the link whose number stands at its place."""
         ...
 
     async def resolve(self, domain_tag: str, code: str) -> int | None:
@@ -66,8 +106,8 @@ class LinkStore(Protocol):
         """
         ...
 
-    async def restore_link(self, link_id: str, number: int, link: EdgeLink | None, document: bytes) -> None:
-        """As `put_link`, in what was emptied; nothing is changed elsewhere."""
+    async def restore_link(self, entry: LinkEntry) -> None:
+        """As `put_links`, in what was emptied; nothing is changed elsewhere."""
         ...
 
     async def restore_codes(self, domain_tag: str, codes: Sequence[str], number: int) -> None:

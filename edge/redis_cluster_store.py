@@ -25,32 +25,51 @@ from edge.cluster_keys import (
     id_key,
     link_key,
 )
-from edge.links import DOCUMENT_FIELD, EdgeLink
+from edge.links import DOCUMENT_FIELD
+from edge.linkstore import GONE_VERSION, LinkEntry
 from edge.redis_codes import code_fields
 from edge.redis_connection import Command, RedisConnection
-from edge.redis_store import RedisLinkStore, link_arguments, not_whole
+from edge.redis_store import IS_LATER, RedisLinkStore, link_arguments, not_whole
 
 COMMANDS_AT_A_TIME: Final = 2_000
 
 # Of all: KEYS[1] is the group's marker.
 _IF_WHOLE: Final = b"if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end\n"
 _UNLESS_WHOLE: Final = b"if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n"
-# KEYS[2]: the link's. ARGV: field, value, field ...
-_REPLACE: Final = b"""
+# KEYS[2]: the link's. ARGV: version, document, then field, value, field ... 1 where it is done.
+_REPLACE: Final = (
+    IS_LATER
+    + b"""
+if not is_later(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[2], 'version', ARGV[1])
 redis.call('DEL', KEYS[2])
-redis.call('HSET', KEYS[2], unpack(ARGV))
+redis.call('HSET', KEYS[2], 'version', ARGV[1], 'document', ARGV[2], unpack(ARGV, 3))
+return 1
+"""
+)
+# KEYS[2]: the hash. ARGV: the id, the number, a holder that is known to be gone. The number that it leads to.
+_SET_ID: Final = b"""
+local holder = redis.call('HGET', KEYS[2], ARGV[1])
+if holder and holder ~= ARGV[3] then return tonumber(holder) end
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+return tonumber(ARGV[2])
+"""
+# KEYS[2]: the link's. ARGV: the version of what is gone.
+_BURY: Final = b"redis.call('DEL', KEYS[2]) redis.call('HSET', KEYS[2], 'version', ARGV[1]) return 0"
+# KEYS[2]: the hash. ARGV: the id, the number.
+_FORGET_ID: Final = b"""
+if redis.call('HGET', KEYS[2], ARGV[1]) == ARGV[2] then redis.call('HDEL', KEYS[2], ARGV[1]) end
 return 0
 """
-# KEYS[2]: the hash. ARGV: field, value.
-_SET: Final = b"redis.call('HSET', KEYS[2], ARGV[1], ARGV[2]) return 0"
-# KEYS[2 ...]: the buckets. ARGV: the number, then a field for each bucket.
+# KEYS[2 ...]: the buckets. ARGV: a field for each bucket, then a number for each.
 _CLAIM: Final = b"""
-local holders = {}
-for i = 2, #ARGV do
-  if redis.call('HSETNX', KEYS[i], ARGV[i], ARGV[1]) == 1 then
-    holders[i - 1] = ARGV[1]
+local holders, count = {}, #ARGV / 2
+for i = 1, count do
+  local number = ARGV[count + i]
+  if redis.call('HSETNX', KEYS[i + 1], ARGV[i], number) == 1 then
+    holders[i] = number
   else
-    holders[i - 1] = redis.call('HGET', KEYS[i], ARGV[i])
+    holders[i] = redis.call('HGET', KEYS[i + 1], ARGV[i])
   end
 end
 return holders
@@ -73,38 +92,50 @@ class RedisClusterLinkStore(RedisLinkStore):
     async def ping(self) -> None:
         await self.is_empty()
 
-    async def put_link(self, link_id: str, number: int, link: EdgeLink | None, document: bytes) -> None:
-        await self._put(_IF_WHOLE, link_id, number, link, document)
+    async def put_links(self, entries: Sequence[LinkEntry]) -> list[bool]:
+        answers = await self._replace(_IF_WHOLE, entries)
+        put = [each for each, answer in zip(entries, answers, strict=True) if answer == 1]
+        led = {each.number for each in await self._lead_ids(put)}
+        return [answer == 1 and each.number in led for each, answer in zip(entries, answers, strict=True)]
 
-    async def restore_link(self, link_id: str, number: int, link: EdgeLink | None, document: bytes) -> None:
-        await self._put(_UNLESS_WHOLE, link_id, number, link, document)
+    async def restore_link(self, entry: LinkEntry) -> None:
+        await self._replace(_UNLESS_WHOLE, [entry])
+        await self._set_ids(_UNLESS_WHOLE, [entry], [0])
 
-    async def get_document(self, link_id: str) -> tuple[int, bytes] | None:
-        public_id = link_id.encode()
-        group = group_of_field(public_id)
-        number = await self._read(group, (b"HGET", id_key(public_id), public_id))
-        if number is None:
-            return None
-        key = link_key(int(number))
-        document = await self._read(group_of_link(int(number)), (b"HGET", key, DOCUMENT_FIELD))
-        return None if document is None else (int(number), document)
+    async def get_documents(self, link_ids: Sequence[str]) -> list[tuple[int, bytes] | None]:
+        ids = [link_id.encode() for link_id in link_ids]
+        numbers = await self._read([(group_of_field(each), (b"HGET", id_key(each), each)) for each in ids])
+        known = [int(number) for number in numbers if number is not None]
+        documents = iter(
+            await self._read(
+                [(group_of_link(each), (b"HGET", link_key(each), DOCUMENT_FIELD)) for each in known]
+            )
+        )
+        found = [None if number is None else (int(number), next(documents)) for number in numbers]
+        return [each if each is not None and each[1] is not None else None for each in found]
 
     async def delete_link(self, link_id: str, number: int) -> None:
         public_id = link_id.encode()
-        group = group_of_link(number)
-        await self._write([_script(_IF_WHOLE + _REMOVE, group, [link_key(number)], [b""])])
+        gone = [b"%d" % GONE_VERSION]
+        await self._write([_script(_IF_WHOLE + _BURY, group_of_link(number), [link_key(number)], gone)])
+        arguments = [public_id, b"%d" % number]
         group = group_of_field(public_id)
-        await self._write([_script(_IF_WHOLE + _REMOVE, group, [id_key(public_id)], [public_id])])
+        await self._write([_script(_IF_WHOLE + _FORGET_ID, group, [id_key(public_id)], arguments)])
 
     async def claim_codes(self, domain_tag: str, codes: Sequence[str], number: int) -> list[int]:
-        return await self._claim(_IF_WHOLE, code_fields(domain_tag, codes), number)
+        return await self._claim(_IF_WHOLE, code_fields(domain_tag, codes), [number] * len(codes))
+
+    async def claim_codes_of(
+        self, domain_tag: str, codes: Sequence[str], numbers: Sequence[int]
+    ) -> list[int]:
+        return await self._claim(_IF_WHOLE, code_fields(domain_tag, codes), numbers)
 
     async def restore_codes(self, domain_tag: str, codes: Sequence[str], number: int) -> None:
-        await self._claim(_UNLESS_WHOLE, code_fields(domain_tag, codes), number)
+        await self._claim(_UNLESS_WHOLE, code_fields(domain_tag, codes), [number] * len(codes))
 
     async def resolve(self, domain_tag: str, code: str) -> int | None:
         [field] = code_fields(domain_tag, [code])
-        number = await self._read(group_of_field(field), (b"HGET", code_key(field), field))
+        [number] = await self._read([(group_of_field(field), (b"HGET", code_key(field), field))])
         return None if number is None else int(number)
 
     async def release_codes(self, domain_tag: str, codes: Sequence[str]) -> None:
@@ -136,25 +167,51 @@ class RedisClusterLinkStore(RedisLinkStore):
         [fields] = await self._run([(b"HGETALL", link_key(number))])
         return dict(fields)
 
-    async def _put(
-        self, condition: bytes, link_id: str, number: int, link: EdgeLink | None, document: bytes
-    ) -> None:
-        public_id = link_id.encode()
-        script, arguments = condition + _REPLACE, link_arguments(link, document)
-        await self._write([_script(script, group_of_link(number), [link_key(number)], arguments)])
-        group = group_of_field(public_id)
-        await self._write(
-            [_script(condition + _SET, group, [id_key(public_id)], [public_id, b"%d" % number])]
-        )
+    async def _replace(self, condition: bytes, entries: Sequence[LinkEntry]) -> list[int]:
+        return await self._write(
+            [
+                _script(condition + _REPLACE, group_of_link(each.number), [link_key(each.number)],
+                        [b"%d" % each.version, each.document, *link_arguments(each.link)])
+                for each in entries
+            ]
+        )  # fmt: skip
 
-    async def _claim(self, condition: bytes, fields: Sequence[bytes], number: int) -> list[int]:
+    async def _lead_ids(self, entries: Sequence[LinkEntry]) -> list[LinkEntry]:
+        """Let ids lead to these links, which stand already; those whose ids do. The others are forgotten."""
+        holders = await self._set_ids(_IF_WHOLE, entries, [0] * len(entries))
+        led = [each for each, holder in zip(entries, holders, strict=True) if holder == each.number]
+        lost = [
+            (each, holder) for each, holder in zip(entries, holders, strict=True) if holder != each.number
+        ]
+        for entry, holder in lost:  # next to none: two made a link of this id at the same time
+            [is_there] = await self._run([(b"HEXISTS", link_key(holder), DOCUMENT_FIELD)])
+            if is_there:
+                await self.delete_link(entry.link_id, entry.number)
+            else:
+                await self._set_ids(_IF_WHOLE, [entry], [holder])
+                led.append(entry)
+        return led
+
+    async def _set_ids(
+        self, condition: bytes, entries: Sequence[LinkEntry], gone: Sequence[int]
+    ) -> list[int]:
+        ids = [(each.link_id.encode(), b"%d" % each.number) for each in entries]
+        return await self._write(
+            [
+                _script(condition + _SET_ID, group_of_field(public_id), [id_key(public_id)],
+                        [public_id, number, b"%d" % holder])
+                for (public_id, number), holder in zip(ids, gone, strict=True)
+            ]
+        )  # fmt: skip
+
+    async def _claim(self, condition: bytes, fields: Sequence[bytes], numbers: Sequence[int]) -> list[int]:
         """The holders in order; nothing for groups that `condition` leaves alone."""
         groups = _by_group(fields)
         holders = [0] * len(fields)
         answers = await self._write(
             [
                 _script(condition + _CLAIM, group, [code_key(fields[at]) for at in places],
-                        [b"%d" % number, *(fields[at] for at in places)])
+                        [*(fields[at] for at in places), *(b"%d" % numbers[at] for at in places)])
                 for group, places in groups.items()
             ]
         )  # fmt: skip
@@ -164,11 +221,22 @@ class RedisClusterLinkStore(RedisLinkStore):
                     holders[at] = int(holder)
         return holders
 
-    async def _read(self, group: int, command: Command) -> Any:
-        """Raises `LinkStoreUnavailableError` where there is nothing, but a node has lost what was there."""
-        is_whole, found = await self._run([(b"EXISTS", WHOLE_KEYS[group]), command])
-        if found is None and not is_whole:
-            raise not_whole()
+    async def _read(self, asked: Sequence[tuple[int, Command]]) -> list[Any]:
+        """The replies to commands on groups.
+
+        Raises `LinkStoreUnavailableError` where there is nothing, but a node has lost what was there.
+        """
+        found: list[Any] = []
+        for start in range(0, len(asked), COMMANDS_AT_A_TIME):
+            part = asked[start : start + COMMANDS_AT_A_TIME]
+            commands = [each for group, command in part for each in ((b"EXISTS", WHOLE_KEYS[group]), command)]
+            replies = await self._run(commands)
+            if any(
+                reply is None and not is_whole
+                for is_whole, reply in zip(replies[::2], replies[1::2], strict=True)
+            ):
+                raise not_whole()
+            found += replies[1::2]
         return found
 
     async def _write(self, scripts: Sequence[Command]) -> list[Any]:

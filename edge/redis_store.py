@@ -1,15 +1,17 @@
 """Links, codes and domains in Redis, by redis-py. `edge/codes.py` has the layout."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from edge.codes import SHARED_KEYS, SharedKeys, id_key, link_key
 from edge.links import DOCUMENT_FIELD, EdgeLink
-from edge.linkstore import LinkStoreUnavailableError
+from edge.linkstore import GONE_VERSION, LinkEntry, LinkStoreUnavailableError
 from edge.redis_codes import RedisCodes
-from edge.redis_connection import RedisConnection
+from edge.redis_connection import Command, RedisConnection
+
+LINKS_A_SCRIPT: Final = 100  # some 2 ms, for which it holds up every redirect's look-up
 
 RAISE_NUMBER: Final = b"""
 if tonumber(redis.call('GET', KEYS[1]) or '-1') < tonumber(ARGV[1]) then
@@ -18,8 +20,48 @@ end
 """
 
 # Numbers begin anew in an emptied Redis: none is given or raised there until it is restored.
-_NEXT_NUMBER: Final = b"return redis.call('EXISTS', KEYS[1]) == 1 and redis.call('INCR', KEYS[1]) or -1"
+_NEXT_NUMBERS: Final = (
+    b"return redis.call('EXISTS', KEYS[1]) == 1 and redis.call('INCRBY', KEYS[1], ARGV[1]) or -1"
+)
 _RAISE_KNOWN_NUMBER: Final = b"if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end\n" + RAISE_NUMBER
+
+# Whether the link at KEYS[link] may be put: ARGV[1] is the version, ARGV[2] the document.
+IS_LATER: Final = b"""
+local function is_later(link, version, document)
+  local known = redis.call('HMGET', link, 'version', 'document')
+  local difference = tonumber(version) - tonumber(known[1] or 0)
+  return difference > 0 or (difference == 0 and known[2] == document)
+end
+"""
+# KEYS: for each link its key and that of its id. ARGV: for each link its id, number, version, document, how
+# many more arguments it has, and those: field, value, field ... A full Redis refuses a script at its first
+# write, if that is one that takes memory, and never later.
+_PUT: Final = (
+    IS_LATER
+    + b"""
+local call, at, done = redis.call, 1, {}
+for i = 1, #KEYS, 2 do
+  local id, number, version, document = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local count = ARGV[at + 4]
+  local holder = call('HGET', KEYS[i + 1], id)
+  done[#done + 1] = 0
+  if (not holder or holder == number) and is_later(KEYS[i], version, document) then
+    call('HSET', KEYS[i + 1], id, number)
+    call('DEL', KEYS[i])
+    call('HSET', KEYS[i], 'version', version, 'document', document, unpack(ARGV, at + 5, at + 4 + count))
+    done[#done] = 1
+  end
+  at = at + 5 + count
+end
+return done
+"""
+)
+# KEYS: the link's and its id's. ARGV: the id, the number, the version of what is gone.
+_DELETE: Final = b"""
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'version', ARGV[3])
+if redis.call('HGET', KEYS[2], ARGV[1]) == ARGV[2] then redis.call('HDEL', KEYS[2], ARGV[1]) end
+"""
 
 # A host keeps its first tag for ever: its codes stand under it.
 PUT_DOMAIN: Final = b"""
@@ -46,42 +88,60 @@ class RedisLinkStore:
         await self._run([(b"PING",)])
 
     async def next_number(self) -> int:
-        [number] = await self._run([(b"EVAL", _NEXT_NUMBER, 1, self._keys.last_number)])
-        if number == -1:
+        [number] = await self.next_numbers(1)
+        return number
+
+    async def next_numbers(self, count: int) -> list[int]:
+        [last] = await self._run([(b"EVAL", _NEXT_NUMBERS, 1, self._keys.last_number, count)])
+        if last == -1:
             raise not_whole()
-        return int(number)
+        return list(range(int(last) - count + 1, int(last) + 1))
 
     async def raise_number(self, at_least: int) -> None:
         [answer] = await self._run([(b"EVAL", _RAISE_KNOWN_NUMBER, 1, self._keys.last_number, at_least)])
         if answer == -1:
             raise not_whole()
 
-    async def put_link(self, link_id: str, number: int, link: EdgeLink | None, document: bytes) -> None:
-        arguments = link_arguments(link, document)
-        key, public_id = link_key(number), link_id.encode()
-        await self._run(
-            [
-                (b"DEL", key),
-                (b"HSET", key, *arguments),
-                (b"HSET", id_key(public_id), public_id, number),
-            ],
-            atomic=True,
-        )
+    async def put_links(self, entries: Sequence[LinkEntry]) -> list[bool]:
+        done: list[bool] = []
+        for start in range(0, len(entries), LINKS_A_SCRIPT):
+            part = entries[start : start + LINKS_A_SCRIPT]
+            keys = [key for each in part for key in (link_key(each.number), id_key(each.link_id.encode()))]
+            arguments = [argument for each in part for argument in _put_arguments(each)]
+            [answers] = await self._run([(b"EVAL", _PUT, len(keys), *keys, *arguments)])
+            done += map(bool, answers)
+        return done
+
+    async def put_link(
+        self, link_id: str, number: int, link: EdgeLink | None, document: bytes, version: int = 1
+    ) -> bool:
+        [is_done] = await self.put_links([LinkEntry(link_id, number, version, link, document)])
+        return is_done
 
     async def get_document(self, link_id: str) -> tuple[int, bytes] | None:
-        public_id = link_id.encode()
-        [number] = await self._run([(b"HGET", id_key(public_id), public_id)])
-        if number is None:
-            return None
-        [document] = await self._run([(b"HGET", link_key(int(number)), DOCUMENT_FIELD)])
-        return None if document is None else (int(number), document)
+        [found] = await self.get_documents([link_id])
+        return found
+
+    async def get_documents(self, link_ids: Sequence[str]) -> list[tuple[int, bytes] | None]:
+        ids = [link_id.encode() for link_id in link_ids]
+        numbers = await self._get([(b"HGET", id_key(each), each) for each in ids])
+        known = [int(number) for number in numbers if number is not None]
+        documents = iter(await self._get([(b"HGET", link_key(each), DOCUMENT_FIELD) for each in known]))
+        found = [None if number is None else (int(number), next(documents)) for number in numbers]
+        return [each if each is not None and each[1] is not None else None for each in found]
 
     async def delete_link(self, link_id: str, number: int) -> None:
         public_id = link_id.encode()
-        await self._run([(b"DEL", link_key(number)), (b"HDEL", id_key(public_id), public_id)], atomic=True)
+        keys = (link_key(number), id_key(public_id))
+        await self._run([(b"EVAL", _DELETE, 2, *keys, public_id, number, GONE_VERSION)])
 
     async def claim_codes(self, domain_tag: str, codes: Sequence[str], number: int) -> list[int]:
-        return await self._codes.claim(domain_tag, codes, number)
+        return await self._codes.claim(domain_tag, codes, [number])
+
+    async def claim_codes_of(
+        self, domain_tag: str, codes: Sequence[str], numbers: Sequence[int]
+    ) -> list[int]:
+        return await self._codes.claim(domain_tag, codes, numbers)
 
     async def resolve(self, domain_tag: str, code: str) -> int | None:
         return await self._codes.find(domain_tag, code)
@@ -102,11 +162,11 @@ class RedisLinkStore:
     async def mark_whole(self, highest_number: int) -> None:
         await self._run([(b"EVAL", RAISE_NUMBER, 1, self._keys.last_number, highest_number)])
 
-    async def restore_link(self, link_id: str, number: int, link: EdgeLink | None, document: bytes) -> None:
-        await self.put_link(link_id, number, link, document)
+    async def restore_link(self, entry: LinkEntry) -> None:
+        await self.put_links([entry])
 
     async def restore_codes(self, domain_tag: str, codes: Sequence[str], number: int) -> None:
-        await self._codes.claim(domain_tag, codes, number)
+        await self._codes.claim(domain_tag, codes, [number])
 
     async def next_domain_tag(self) -> str:
         [number] = await self._run([(b"INCR", self._keys.last_tag)])
@@ -144,11 +204,18 @@ class RedisLinkStore:
     async def close(self) -> None:
         await self._connection.close()
 
+    async def _get(self, commands: Sequence[Command]) -> list[Any]:
+        return await self._run(commands) if commands else []
 
-def link_arguments(link: EdgeLink | None, document: bytes) -> list[bytes]:
-    """Field, value, field ... of the link's hash."""
-    fields = {DOCUMENT_FIELD: document} | (link.to_fields() if link is not None else {})
-    return [part for field in fields.items() for part in field]
+
+def link_arguments(link: EdgeLink | None) -> list[bytes]:
+    """Field, value, field ... of what the edge needs of the link."""
+    return [] if link is None else [part for field in link.to_fields().items() for part in field]
+
+
+def _put_arguments(entry: LinkEntry) -> list[bytes | int]:
+    fields = link_arguments(entry.link)
+    return [entry.link_id.encode(), entry.number, entry.version, entry.document, len(fields), *fields]
 
 
 def not_whole() -> LinkStoreUnavailableError:

@@ -1,10 +1,9 @@
 """Applies a link event to the two views of the links: Redis, then the catalogue. Twice does no harm."""
 
 import asyncio
-from collections import defaultdict
-from typing import Final, assert_never
+from typing import assert_never
 
-from edge.contract import EdgeLink, LinkStore
+from edge.contract import LinkStore
 from ingest.catalogue import Catalogue
 from ingest.link_events import (
     CodesMinted,
@@ -18,17 +17,7 @@ from ingest.link_events import (
     LinkWithdrawn,
     RecipientErased,
 )
-from ingest.link_saving import LinkSaving
-
-CLAIMS_AT_A_TIME: Final = 8  # fewer than Redis has connections, for others ask at the same time
-
-
-class TakenError(Exception):
-    """Somebody else has what the event is about. Nothing came of the event, and nothing will."""
-
-
-class CodeTakenError(TakenError):
-    """Another link has the code."""
+from ingest.link_saving import CodeTakenError, LinkSaving, TakenError
 
 
 class DomainTakenError(TakenError):
@@ -41,7 +30,7 @@ class LinkEventApplier:
     def __init__(self, link_store: LinkStore, catalogue: Catalogue) -> None:
         self._link_store = link_store
         self._catalogue = catalogue
-        self._saving = LinkSaving(catalogue)
+        self._saving = LinkSaving(link_store, catalogue)
 
     async def apply(self, event: LinkEvent) -> None:
         """Raises `TakenError`, and what the link store and the warehouse raise."""
@@ -66,15 +55,7 @@ class LinkEventApplier:
                 assert_never(event)
 
     async def _save(self, event: LinkSaved) -> None:
-        link = event.link
-        await self._link_store.raise_number(link.number)
-        await self._link_store.put_link(link.id, link.number, edge_link(link), link.to_json())
-        tag = await self._link_store.domain_tag(link.domain)
-        (holder,) = await self._link_store.claim_codes(tag, [link.code], link.number)
-        if holder != link.number:
-            await self._link_store.delete_link(link.id, link.number)
-            raise CodeTakenError(f"code {link.code} of {link.domain} belongs to another link")
-        await self._saving.save(link, token=event.id)
+        await self._saving.save(event.link, token=event.id)
 
     async def _erase(self, event: LinkDeleted | LinkWithdrawn, number: int) -> None:
         await asyncio.to_thread(self._catalogue.delete_link, event.tenant, number, event.at, token=event.id)
@@ -97,17 +78,9 @@ class LinkEventApplier:
 
     async def _mint_across(self, event: CodesMintedAcross) -> None:
         tag = await self._link_store.domain_tag(event.domain)
-        codes: defaultdict[int, list[str]] = defaultdict(list)
-        for number, code, _, _ in event.codes:
-            codes[number].append(code)
-        places = asyncio.Semaphore(CLAIMS_AT_A_TIME)
-
-        async def claim(number: int) -> bool:
-            async with places:
-                holders = await self._link_store.claim_codes(tag, codes[number], number)
-            return all(holder == number for holder in holders)
-
-        if not all(await asyncio.gather(*map(claim, codes))):
+        numbers = [number for number, *_ in event.codes]
+        holders = await self._link_store.claim_codes_of(tag, [code for _, code, *_ in event.codes], numbers)
+        if holders != numbers:
             raise CodeTakenError("minted codes of several links belong to others")
         await asyncio.to_thread(
             self._catalogue.add_codes_across, event.tenant, event.codes, event.at, token=event.id
@@ -126,25 +99,3 @@ class LinkEventApplier:
         if not await self._link_store.put_domain(domain.host, domain.tag, domain.to_json()):
             raise DomainTakenError(f"{domain.host} is configured under another tag than {domain.tag!r}")
         await asyncio.to_thread(self._catalogue.save_domain, domain, token=event.id)
-
-
-def edge_link(link: LinkDocument) -> EdgeLink | None:
-    """What the edge needs of the link; None where it is disabled, hence not to be found."""
-    if not link.enabled:
-        return None
-    return EdgeLink(
-        number=link.number,
-        tenant=link.tenant,
-        code=link.code,
-        suffix=link.suffix,
-        destination=link.destination_url.encode("ascii"),
-        ios=_ascii(link.ios_url),
-        android=_ascii(link.android_url),
-        expires_at_ms=link.expires_at_ms,
-        expired_url=_ascii(link.expired_url),
-        forward_query=link.forward_query,
-    )
-
-
-def _ascii(url: str | None) -> bytes | None:
-    return None if url is None else url.encode("ascii")

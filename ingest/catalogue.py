@@ -31,6 +31,8 @@ DOCUMENT_COLUMNS: Final = """
     toUnixTimestamp64Milli(links.updated_at) AS updated_at_ms, version, imported_clicks
 """
 
+_DOCUMENT_FIELDS: Final = tuple(name for name in LinkDocument.__slots__ if name != "commands")
+
 
 class Catalogue:
     """Every method blocks: call it in a thread. Raises what the warehouse raises."""
@@ -95,7 +97,7 @@ class Catalogue:
         token: str,
     ) -> None:
         """Store codes of a link, each with its recipient and reference."""
-        self.add_codes_across(tenant, [(number, *minted) for minted in codes], minted_at_ms, token=token)
+        self._add_codes(tenant, [number] * len(codes), codes, minted_at_ms, token)
 
     def add_codes_across(
         self,
@@ -106,15 +108,27 @@ class Catalogue:
         token: str,
     ) -> None:
         """The same for codes of several links, each with its link's number before it."""
+        numbers = [number for number, *_ in codes]
+        self._add_codes(tenant, numbers, [minted for _, *minted in codes], minted_at_ms, token)
+
+    def _add_codes(
+        self,
+        tenant: str,
+        numbers: Sequence[int],
+        minted: Sequence[Sequence[str]],
+        minted_at_ms: int,
+        token: str,
+    ) -> None:
+        codes, recipients, references = zip(*minted, strict=True) if minted else ((), (), ())
         count = len(codes)
         self._warehouse.insert(
             "codes",
             {
                 "tenant": [tenant] * count,
-                "link": [number for number, _, _, _ in codes],
-                "recipient": [recipient for _, _, recipient, _ in codes],
-                "reference": [reference for _, _, _, reference in codes],
-                "code": [code for _, code, _, _ in codes],
+                "link": numbers,
+                "recipient": recipients,
+                "reference": references,
+                "code": codes,
                 "minted_at": [minted_at_ms] * count,
             },
             token=token,
@@ -246,7 +260,7 @@ class Catalogue:
         sql = f"SELECT {DOCUMENT_COLUMNS} FROM links FINAL WHERE NOT deleted"  # noqa: S608 - our own names
         for block in self._warehouse.stream(sql):
             for row in block:
-                yield LinkDocument.from_json(dict(zip(LinkDocument.__slots__, row, strict=True)))
+                yield LinkDocument.from_json(dict(zip(_DOCUMENT_FIELDS, row, strict=True)))
 
     def retired_codes(self) -> Iterator[tuple[int, str, str]]:
         """Number, domain and own code of every deleted link. Read to the end or close the generator."""

@@ -1,11 +1,12 @@
 """What other folders may use of ingest. Nothing else of it is imported from outside."""
 
-from ingest.apply import CodeTakenError, DomainTakenError, LinkEventApplier, edge_link
+from ingest.apply import DomainTakenError, LinkEventApplier
 from ingest.batches import month_bounds_ms
 from ingest.catalogue import Catalogue
 from ingest.click_changes import mark_dirty
 from ingest.decode import Click, DeadReason, UndecodableError
 from ingest.deduplication import verify_deduplication
+from ingest.edge_link import edge_link, link_entry
 from ingest.enrich.privacy import drop_salts
 from ingest.enrich.rules import RULES_VERSION
 from ingest.enrich.verdict import Judge
@@ -20,7 +21,8 @@ from ingest.kafka.address import (
 )
 from ingest.kafka.address import parse_address as parse_kafka_address
 from ingest.kafka.errors import BusUnavailableError
-from ingest.kafka.topics import ensure_topics
+from ingest.kafka.group_offsets import GenerationOverError, GroupOffsets
+from ingest.kafka.topics import check_topics, ensure_topics
 from ingest.link_events import (
     CodesMinted,
     CodesMintedAcross,
@@ -36,6 +38,7 @@ from ingest.link_events import (
     RecipientErased,
 )
 from ingest.link_listing import CursorError, LinkListing, Sort, Status
+from ingest.link_saving import CodeTakenError, LinkChangedError
 from ingest.outbox import MAX_EVENT_BYTES, Outbox
 from ingest.outbox_spool import OutboxUnavailableError
 from ingest.recipient_keys import (
@@ -85,9 +88,12 @@ __all__ = [
     "DomainTakenError",
     "Explainer",
     "Explanation",
+    "GenerationOverError",
+    "GroupOffsets",
     "IdentityProvider",
     "Judge",
     "KafkaAddress",
+    "LinkChangedError",
     "LinkDeleted",
     "LinkDocument",
     "LinkEvent",
@@ -114,6 +120,7 @@ __all__ = [
     "Warehouse",
     "WarehouseError",
     "WarehouseUnavailableError",
+    "check_topics",
     "count_named",
     "decode_as",
     "drop_salts",
@@ -122,6 +129,7 @@ __all__ = [
     "erase_link",
     "erase_named",
     "finish_removals",
+    "link_entry",
     "mark_dirty",
     "month_bounds_ms",
     "open_warehouse",

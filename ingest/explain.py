@@ -9,8 +9,8 @@ from typing import Any, Final
 import orjson
 
 from edge.contract import decide, header_fields, platform_of
-from ingest.apply import edge_link
 from ingest.decode import EVENT_VERSION, Method, decode
+from ingest.edge_link import edge_link
 from ingest.enrich.geo import Geo
 from ingest.enrich.network import Networks
 from ingest.enrich.privacy import WarehouseProfiles

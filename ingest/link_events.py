@@ -27,7 +27,8 @@ import orjson
 class LinkDocument:
     """A link, whole. `version` counts up with every change; `enabled=False` answers 404 like no link.
 
-    `imported_clicks` is what another shortener had counted; events of before there was such a field lack it.
+    `imported_clicks` is what another shortener had counted; `commands` are the ids of the last commands on
+    the bus that changed it, which Redis alone keeps. Events of before there were such fields lack them.
     """
 
     number: int
@@ -51,11 +52,13 @@ class LinkDocument:
     updated_at_ms: int
     version: int
     imported_clicks: int = 0
+    commands: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, value: bytes | dict[str, Any]) -> "LinkDocument":
         fields = orjson.loads(value) if isinstance(value, bytes) else value
-        return cls(**{**fields, "tags": tuple(fields["tags"])})
+        commands = tuple(fields.get("commands", ()))
+        return cls(**{**fields, "tags": tuple(fields["tags"]), "commands": commands})
 
     def to_json(self) -> bytes:
         return orjson.dumps(asdict(self))

@@ -1,17 +1,35 @@
-"""Saves links into the catalogue, those that are saved at the same time by one insert.
+"""Saves links into Redis and the catalogue; those that are saved at the same time go together.
 
-An insert costs the same for one row and for hundreds. A link that is stored twice, by an insert of several
-and by the one that repeats its event, is one link: the highest version counts.
+A script, or an insert, costs little more for hundreds of links than for one. A link that is stored twice in
+the catalogue, by an insert of several and by the one that repeats its event, is one link: the highest
+version counts.
 """
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from edge.contract import LinkStore
 from ingest.catalogue import Catalogue
+from ingest.edge_link import link_entry
 from ingest.link_events import LinkDocument
 from ingest.warehouse import WarehouseUnavailableError
 
-MAX_LINKS_AN_INSERT = 500
+MAX_LINKS_A_BATCH: Final = 500
+
+
+class TakenError(Exception):
+    """Somebody else has what the event is about. Nothing came of the event, and nothing will."""
+
+
+class CodeTakenError(TakenError):
+    """Another link has the code."""
+
+
+class LinkChangedError(TakenError):
+    """Somebody else was quicker: the link has another version than this follows, or its id another link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +40,16 @@ class _Waiting:
 
 
 class LinkSaving:
-    """Belongs to one event loop. Does not own the catalogue."""
+    """Belongs to one event loop. Owns neither of its parts."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, link_store: LinkStore, catalogue: Catalogue) -> None:
+        self._link_store = link_store
         self._catalogue = catalogue
         self._waiting: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
 
     async def save(self, link: LinkDocument, *, token: str) -> None:
-        """Returns when the link is stored. Raises what the catalogue raises."""
+        """Returns when the link is stored. Raises `TakenError`, and what Redis and the catalogue raise."""
         saved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(link, token, saved))
         if self._writing is None:
@@ -40,29 +59,60 @@ class LinkSaving:
     async def _write(self) -> None:
         try:
             while self._waiting:
-                batch = self._waiting[:MAX_LINKS_AN_INSERT]
-                del self._waiting[:MAX_LINKS_AN_INSERT]
-                await self._save(batch)
+                batch = self._waiting[:MAX_LINKS_A_BATCH]
+                del self._waiting[:MAX_LINKS_A_BATCH]
+                try:
+                    await self._insert(await self._put(batch))
+                except Exception as error:  # noqa: BLE001 - it belongs to those who wait
+                    _refuse(batch, error)
         finally:
             self._writing = None
 
-    async def _save(self, batch: list[_Waiting]) -> None:
+    async def _put(self, batch: Sequence[_Waiting]) -> list[_Waiting]:
+        """Put the links into Redis and claim their codes; those with which that went well."""
+        await self._link_store.raise_number(max(each.link.number for each in batch))
+        put = await self._link_store.put_links([link_entry(each.link) for each in batch])
+        late = [each for each, is_put in zip(batch, put, strict=True) if not is_put]
+        _refuse(late, LinkChangedError("the link was changed by somebody else, or is gone"))
+        by_domain: defaultdict[str, list[_Waiting]] = defaultdict(list)
+        for each, is_put in zip(batch, put, strict=True):
+            if is_put:
+                by_domain[each.link.domain].append(each)
+        well: list[_Waiting] = []
+        for domain, some in by_domain.items():
+            tag = await self._link_store.domain_tag(domain)
+            numbers = [each.link.number for each in some]
+            holders = await self._link_store.claim_codes_of(tag, [each.link.code for each in some], numbers)
+            for each, holder in zip(some, holders, strict=True):
+                if holder == each.link.number:
+                    well.append(each)
+                else:
+                    await self._link_store.delete_link(each.link.id, each.link.number)
+                    _refuse([each], CodeTakenError(f"code {each.link.code} of {domain} belongs to another"))
+        return well
+
+    async def _insert(self, batch: Sequence[_Waiting]) -> None:
+        if not batch:
+            return
         links = [each.link for each in batch]
+        token = batch[0].token if len(batch) == 1 else f"{batch[0].token}+{len(batch)}"
         try:
-            if len(batch) == 1:
-                await asyncio.to_thread(self._catalogue.save_link, links[0], token=batch[0].token)
-            else:
-                token = f"{batch[0].token}+{len(batch)}"
-                await asyncio.to_thread(self._catalogue.save_links, links, token=token)
+            await asyncio.to_thread(self._catalogue.save_links, links, token=token)
+        except WarehouseUnavailableError:
+            raise
         except Exception as error:  # noqa: BLE001 - it belongs to those who wait
-            if len(batch) > 1 and not isinstance(error, WarehouseUnavailableError):
-                for each in batch:  # one bad row must not refuse the others
-                    await self._save([each])
+            if len(batch) == 1:
+                _refuse(batch, error)
                 return
-            for each in batch:
-                if not each.saved.done():
-                    each.saved.set_exception(error)
-        else:
-            for each in batch:
-                if not each.saved.done():  # whoever waited for it may be gone
-                    each.saved.set_result(None)
+            for each in batch:  # one bad row must not refuse the others
+                await self._insert([each])
+            return
+        for each in batch:
+            if not each.saved.done():  # whoever waited for it may be gone
+                each.saved.set_result(None)
+
+
+def _refuse(batch: Sequence[_Waiting], error: Exception) -> None:
+    for each in batch:
+        if not each.saved.done():
+            each.saved.set_exception(error)

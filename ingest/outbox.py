@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Final
 
 from edge.contract import MAX_LINE_BYTES, LinkStoreUnavailableError
-from ingest.apply import TakenError
 from ingest.link_events import LinkEvent, encode_event
+from ingest.link_saving import TakenError
 from ingest.outbox_spool import OutboxSpool, OutboxUnavailableError, find_abandoned, read_unapplied
 from ingest.warehouse import WarehouseUnavailableError
 

@@ -3,7 +3,8 @@
 - A command that makes, changes or deletes a link is noted in Redis under its id before it is begun, and its
   result once there is one. One that comes again is answered by that result.
 - One that was begun and whose end nobody noted is done again: a link is made under an id that is worked out
-  from the command's, so it is found if it was made; a link that is gone already was deleted by this.
+  from the command's, so it is found if it was made; a changed link's document names the commands that changed
+  it, in the same write; a link that is gone already was deleted by this.
 - The same (link, recipient, reference) always gets its same code.
 """
 
@@ -11,19 +12,19 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, Final
 
 from api.conventions.shared_state import SharedState, SharedStateUnavailableError
 from api.link_stream import results
-from api.link_stream.commands import AddRecipients, CreateLink, DeleteLink, RefusedCommandError, UpdateLink
+from api.link_stream.commands import Addition, CreateLink, DeleteLink, RefusedCommandError, UpdateLink
 from api.links import derived_link_id
 from api.problems import NOT_FOUND, UNAVAILABLE, Flaw, ProblemError, invalid_body, not_found, pointer_to
 from api.services import Services
 from edge.contract import LinkStoreUnavailableError
 from ingest.contract import (
     DEFAULT_TENANT,
-    LinkDocument,
+    LinkChangedError,
     OutboxUnavailableError,
     WarehouseUnavailableError,
     read_tenants,
@@ -41,7 +42,7 @@ PASSING: Final = (
 )
 _BEGUN: Final = b"begun"
 
-OnLink = UpdateLink | DeleteLink | AddRecipients
+OnLink = UpdateLink | DeleteLink | Addition
 Command = CreateLink | OnLink
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class Applying:
     async def _do(self, commands: Sequence[Any]) -> Any:
         if not commands:
             return iter(())
-        if isinstance(commands[0], AddRecipients):
+        if isinstance(commands[0], Addition):
             return iter(await self._add_recipients(commands))
         if isinstance(commands[0], CreateLink):
             return iter(await asyncio.gather(*map(self._do_once, commands)))
@@ -107,15 +108,16 @@ class Applying:
         links, metrics, now_ms = self._services.links, self._services.metrics, self._services.clock()
         if isinstance(command, CreateLink):
             link_id = link_id_of(command.tenant, command.id)
-            made = await self._read(command.tenant, link_id) if was_begun else None
-            if made is None:
+            try:
                 made = await links.make(command.tenant, command.link, link_id=link_id)
                 metrics.links_made.inc()
+            except LinkChangedError:
+                made = await links.read(command.tenant, link_id)  # it was made before we died, or by another
             return results.of_link(head, made, now_ms)
         try:
             link_id = await self._find(command)
             if isinstance(command, UpdateLink):
-                changed = await links.change(command.tenant, link_id, command.link)
+                changed = await links.change(command.tenant, link_id, command.link, command=command.id)
                 return results.of_link(head, changed, now_ms)
             await links.delete(command.tenant, link_id)
             metrics.links_deleted.inc()
@@ -125,7 +127,7 @@ class Applying:
             link_id = command.link_id or ""
         return results.of_deletion(head, link_id)
 
-    async def _add_recipients(self, commands: Sequence[AddRecipients]) -> list[list[bytes]]:
+    async def _add_recipients(self, commands: Sequence[Addition]) -> list[list[bytes]]:
         """Many of a link at a time, some looked up while others are written; links side by side."""
         by_link: defaultdict[tuple[str, str | None, str | None], list[int]] = defaultdict(list)
         for at, command in enumerate(commands):
@@ -141,8 +143,8 @@ class Applying:
         await asyncio.gather(*map(add, runs))
         return answers
 
-    async def _mint(self, commands: Sequence[AddRecipients]) -> list[list[bytes]]:
-        pairs = [(each.recipient, each.reference) for command in commands for each in command.recipients]
+    async def _mint(self, commands: Sequence[Addition]) -> list[list[bytes]]:
+        pairs = list(chain.from_iterable(command.pairs for command in commands))
         try:
             async with self._minting:
                 link_id = await self._find(commands[0])
@@ -155,8 +157,8 @@ class Applying:
         answers = []
         start = 0
         for command in commands:
-            end = start + len(command.recipients)
-            answers.append(results.of_codes(_head(command), link, command.recipients, codes[start:end]))
+            end = start + len(command.pairs)
+            answers.append(results.of_codes(_head(command), link, command.pairs, codes[start:end]))
             start = end
         return answers
 
@@ -169,22 +171,14 @@ class Applying:
             raise not_found("link")
         return found[name].id
 
-    async def _read(self, tenant: str, link_id: str) -> LinkDocument | None:
-        try:
-            return await self._services.links.read(tenant, link_id)
-        except ProblemError as error:
-            if error.problem.type is NOT_FOUND:
-                return None
-            raise
 
-
-def _runs(places: Sequence[int], commands: Sequence[AddRecipients]) -> Iterator[list[int]]:
+def _runs(places: Sequence[int], commands: Sequence[Addition]) -> Iterator[list[int]]:
     """The places in runs of some `RECIPIENTS_A_RUN` recipients."""
     run: list[int] = []
     count = 0
     for at in places:
         run.append(at)
-        count += len(commands[at].recipients)
+        count += len(commands[at].pairs)
         if count >= RECIPIENTS_A_RUN:
             yield run
             run, count = [], 0

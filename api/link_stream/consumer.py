@@ -1,14 +1,17 @@
 """Consumes `smartlinks.links.v1`: applies commands, answers them, and only then commits their offsets.
 
 Whoever dies in between does the same again (`applying.py`), so each command has one effect and at least one
-result. What can't be answered goes to the topic of dead letters. Where Redis, the warehouse or Kafka is down,
-nothing is committed and all is tried again.
+result. An offset is committed under the generation in which its partition was given to us: a consumer that
+lost it, be it for a pause of minutes, moves no offset, and what it repeats has no effect.
+
+What can't be answered goes to the topic of dead letters. Where Redis, the warehouse or Kafka is down, nothing
+is committed and all is tried again.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -17,12 +20,10 @@ from aiokafka.errors import KafkaError
 
 from api.link_stream.applying import PASSING, Applying
 from api.link_stream.commands import (
-    AddRecipients,
-    CreateLink,
-    DeleteLink,
+    Addition,
+    ReadCommand,
     RefusedCommandError,
     UndecodableCommandError,
-    UpdateLink,
     read_command,
 )
 from api.metrics import Metrics
@@ -31,6 +32,8 @@ from ingest.contract import (
     LINK_RESULTS_TOPIC,
     LINKS_TOPIC,
     BusUnavailableError,
+    GenerationOverError,
+    GroupOffsets,
     KafkaAddress,
     ensure_topics,
 )
@@ -39,12 +42,13 @@ GROUP: Final = "smartlinks.link-commands"
 MAX_COMMANDS: Final = 2_000
 MAX_RECIPIENTS_AT_A_TIME: Final = 50_000
 POLL_MS: Final = 200
+FETCH_BYTES: Final = 4 * 1024 * 1024  # of a partition; recipients of one link are minted 8,000 at a time
 RETRY_S: Final = 0.5
 ACK_WITHIN_S: Final = 30.0
 _UNLIMITED_MS: Final = 24 * 3_600_000  # a warehouse that is down for hours must not cost us the partitions
-_PASSING: Final = (*PASSING, KafkaError, BusUnavailableError, TimeoutError)
+_PASSING: Final = (*PASSING, KafkaError, BusUnavailableError, GenerationOverError, TimeoutError)
 
-Read = CreateLink | UpdateLink | DeleteLink | AddRecipients | RefusedCommandError
+Read = ReadCommand | RefusedCommandError
 log = logging.getLogger(__name__)
 
 
@@ -57,6 +61,8 @@ class LinkStream(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka sh
         self._applying = applying
         self._metrics = metrics
         self._applied = asyncio.Lock()
+        self._consumer: AIOKafkaConsumer | None = None
+        self._offsets: GroupOffsets | None = None
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -74,10 +80,11 @@ class LinkStream(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka sh
     async def on_partitions_revoked(self, _revoked: Any) -> None:
         """Called before the group is joined again: whoever gets the partitions finds our work done."""
         async with self._applied:
-            return
+            self._offsets = None
 
-    def on_partitions_assigned(self, assigned: Any) -> None:
+    def on_partitions_assigned(self, _assigned: Any) -> None:
         """Called when the group has been joined."""
+        self._offsets = GroupOffsets(self._consumer)
 
     async def _consume(self) -> None:
         names = [LINKS_TOPIC, LINK_RESULTS_TOPIC, LINKS_TOPIC + DEAD_SUFFIX]
@@ -93,16 +100,22 @@ class LinkStream(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka sh
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 max_poll_interval_ms=_UNLIMITED_MS,
+                max_partition_fetch_bytes=FETCH_BYTES,
             )
             stack.push_async_callback(_stop, consumer)
             await consumer.start()
+            self._consumer, self._offsets = consumer, None
             consumer.subscribe([self._address.prefix + LINKS_TOPIC], listener=self)
             while True:
                 fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_COMMANDS)
                 self.trouble = None
                 async with self._applied:
+                    offsets = self._offsets
+                    if offsets is None:
+                        _rewind(consumer, fetched)  # the group is being joined again: these may be another's
+                        continue
                     done = await asyncio.gather(  # partitions side by side
-                        *(self._handle(consumer, producer, *each) for each in fetched.items()),
+                        *(self._handle(offsets, producer, *each) for each in fetched.items()),
                         return_exceptions=True,
                     )
                 for error in filter(None, done):
@@ -110,7 +123,7 @@ class LinkStream(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka sh
 
     async def _handle(
         self,
-        consumer: AIOKafkaConsumer,
+        offsets: GroupOffsets,
         producer: AIOKafkaProducer,
         at: TopicPartition,
         records: Sequence[Any],
@@ -127,12 +140,12 @@ class LinkStream(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka sh
                 await self._bury(producer, record, error)
                 continue
             commands.append(command)
-            recipients += len(command.recipients) if isinstance(command, AddRecipients) else 0
+            recipients += len(command.pairs) if isinstance(command, Addition) else 0
             if recipients >= MAX_RECIPIENTS_AT_A_TIME:
                 await self._apply(producer, commands)
                 commands, recipients = [], 0
         await self._apply(producer, commands)
-        await consumer.commit({at: records[-1].offset + 1})
+        await offsets.commit({at: (records[-1].offset + 1, "")})
 
     async def _apply(self, producer: AIOKafkaProducer, commands: Sequence[Read]) -> None:
         if not commands:
@@ -166,6 +179,12 @@ class LinkStream(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka sh
                 key=fields["origin"].encode(),
             )
         self._metrics.link_commands_undecodable.inc()
+
+
+def _rewind(consumer: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
+    for at, records in fetched.items():
+        if at in consumer.assignment():
+            consumer.seek(at, records[0].offset)
 
 
 async def _stop(client: Any) -> None:

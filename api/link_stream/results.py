@@ -14,7 +14,8 @@ from typing import Any, Final
 import orjson
 
 from api.errors import problem_of
-from api.models import Link, NewRecipient
+from api.models import Link
+from api.recipient_forms import Pair
 from api.urls import short_url
 from ingest.contract import LinkDocument
 
@@ -35,26 +36,20 @@ def of_deletion(command: Mapping[str, Any], link_id: str) -> bytes:
 
 
 def of_codes(
-    command: Mapping[str, Any], link: LinkDocument, recipients: Sequence[NewRecipient], codes: Sequence[str]
+    command: Mapping[str, Any], link: LinkDocument, pairs: Sequence[Pair], codes: Sequence[str]
 ) -> list[bytes]:
     """The codes in the order of the recipients."""
-    parts = -(-len(codes) // CODES_A_RESULT)
     prefix = short_url(link.domain, link.suffix, "")
-    head = _done(command) | {"link_id": link.id}
-    results = []
-    for part in range(parts):
-        places = range(part * CODES_A_RESULT, min((part + 1) * CODES_A_RESULT, len(codes)))
-        minted = [
-            {
-                "recipient": recipients[at].recipient,
-                "reference": recipients[at].reference,
-                "code": codes[at],
-                "short_url": prefix + codes[at],
-            }
-            for at in places
-        ]
-        results.append(orjson.dumps(head | {"codes": minted, "part": part + 1, "parts": parts}))
-    return results
+    minted = [
+        {"recipient": recipient, "reference": reference, "code": code, "short_url": prefix + code}
+        for (recipient, reference), code in zip(pairs, codes, strict=True)
+    ]
+    starts = range(0, len(minted), CODES_A_RESULT)
+    head = _done(command) | {"link_id": link.id, "parts": len(starts)}
+    return [
+        orjson.dumps(head | {"codes": minted[start : start + CODES_A_RESULT], "part": part})
+        for part, start in enumerate(starts, start=1)
+    ]
 
 
 def of_refusal(command: Mapping[str, Any], error: Exception) -> bytes:

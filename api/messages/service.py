@@ -5,7 +5,6 @@ from typing import Self
 
 from api.domains import Domains
 from api.events import Clock
-from api.links import Links
 from api.messages.acceptance import Acceptor
 from api.messages.metrics import MessageMetrics
 from api.messages.queue import MessageQueue, read_owner
@@ -34,7 +33,6 @@ class Messages:
         *,
         settings: Settings,
         domains: Domains,
-        links: Links,
         recipients: Recipients,
         link_store: LinkStore,
         catalogue: Catalogue,
@@ -47,9 +45,7 @@ class Messages:
         queue = MessageQueue(read_owner(settings.data_dir) if settings.sms_gateway_url else "")
         store = MessageStore(warehouse)
         templates = Templates(warehouse, clock)
-        url_links = UrlLinks(
-            links=links, link_store=link_store, catalogue=catalogue, outbox=outbox, clock=clock
-        )
+        url_links = UrlLinks(link_store=link_store, catalogue=catalogue, outbox=outbox, clock=clock)
         acceptor = Acceptor(
             domains=domains,
             shortening=Shortening(domains=domains, url_links=url_links, recipients=recipients),

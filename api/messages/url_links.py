@@ -2,23 +2,29 @@
 
 Its id is worked out from the three, so that it is found again without a search. A link whose destination
 was changed since, or that is disabled or has expired, is no longer what the sender wrote: then the next id
-counts.
+counts. Of two api programs that make it at the same time Redis takes one, and the other finds that.
 """
 
 import asyncio
 from typing import Final
 
 from api.events import Clock, new_event_id
-from api.links import Links, derived_link_id
+from api.links import derived_link_id
 from api.problems import unavailable
 from api.rebuild import require_filled
 from edge.contract import LinkStore, generate
-from ingest.contract import Catalogue, CodeTakenError, LinkDocument, LinkSaved, LinkWithdrawn, Outbox
+from ingest.contract import (
+    Catalogue,
+    CodeTakenError,
+    LinkChangedError,
+    LinkDocument,
+    LinkSaved,
+    LinkWithdrawn,
+    Outbox,
+)
 
 TAG: Final = "sms"
 MAX_IDS: Final = 100
-MAX_DRAWS: Final = 8
-LINKS_AT_A_TIME: Final = 32  # where every destination has URLs of its own; Redis has fewer connections
 MAX_NAME_CHARS: Final = 200
 
 
@@ -30,10 +36,7 @@ def url_link_id(tenant: str, domain: str, url: str, attempt: int = 0) -> str:
 class UrlLinks:
     """Finds and makes the links. Owns nothing of what it is given."""
 
-    def __init__(
-        self, *, links: Links, link_store: LinkStore, catalogue: Catalogue, outbox: Outbox, clock: Clock
-    ) -> None:
-        self._links = links
+    def __init__(self, *, link_store: LinkStore, catalogue: Catalogue, outbox: Outbox, clock: Clock) -> None:
         self._link_store = link_store
         self._catalogue = catalogue
         self._outbox = outbox
@@ -41,50 +44,58 @@ class UrlLinks:
 
     async def links_of(self, tenant: str, domain: str, urls: list[str]) -> dict[str, LinkDocument]:
         """The link of each URL (checked and in its normal form), made where there is none."""
+        await self._outbox.settle()
         await require_filled(self._link_store, self._catalogue)
-        places = asyncio.Semaphore(LINKS_AT_A_TIME)
-
-        async def find(url: str) -> LinkDocument:
-            async with places:
-                return await self._link_of(tenant, domain, url)
-
-        found = await asyncio.gather(*map(find, urls))
-        return dict(zip(urls, found, strict=True))
-
-    async def _link_of(self, tenant: str, domain: str, url: str) -> LinkDocument:
-        for attempt in range(MAX_IDS):
-            link_id = url_link_id(tenant, domain, url, attempt)
-            link = await self._read(link_id)
-            if link is None:
-                async with self._links.hold(link_id):
-                    link = await self._read(link_id) or await self._make(tenant, domain, url, link_id)
-            if self._leads_to(link, url):
-                return link
+        found: dict[str, LinkDocument] = {}
+        attempts = dict.fromkeys(urls, 0)
+        for _ in range(MAX_IDS):
+            wanted = [url for url in urls if url not in found]
+            if not wanted:
+                return found
+            ids = [url_link_id(tenant, domain, url, attempts[url]) for url in wanted]
+            stored = await self._link_store.get_documents(ids)
+            missing: list[tuple[str, str]] = []
+            for url, link_id, entry in zip(wanted, ids, stored, strict=True):
+                if entry is None:
+                    missing.append((url, link_id))
+                elif self._leads_to(link := LinkDocument.from_json(entry[1]), url):
+                    found[url] = link
+                else:
+                    attempts[url] += 1
+            found |= await self._make(tenant, domain, missing)
         raise unavailable("Every link of this URL was changed.")
 
-    async def _read(self, link_id: str) -> LinkDocument | None:
-        stored = await self._link_store.get_document(link_id)
-        return None if stored is None else LinkDocument.from_json(stored[1])
+    async def _make(
+        self, tenant: str, domain: str, missing: list[tuple[str, str]]
+    ) -> dict[str, LinkDocument]:
+        """Links of these URLs under these ids; without those that another was quicker to make."""
+        if not missing:
+            return {}
+        numbers = await self._link_store.next_numbers(len(missing))
+        links = [
+            _new_link(tenant, domain, url, link_id, number, self._clock())
+            for (url, link_id), number in zip(missing, numbers, strict=True)
+        ]
+        made = await asyncio.gather(*map(self._publish, links), return_exceptions=True)
+        for outcome in made:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return {link.destination_url: link for link, is_made in zip(links, made, strict=True) if is_made}
+
+    async def _publish(self, link: LinkDocument) -> bool:
+        at = link.created_at_ms
+        try:
+            await self._outbox.publish(
+                LinkSaved(new_event_id(), at, link.tenant, link),
+                undo=LinkWithdrawn(new_event_id(), at, link.tenant, link),
+            )
+        except (CodeTakenError, LinkChangedError):
+            return False
+        return True
 
     def _leads_to(self, link: LinkDocument, url: str) -> bool:
         expired = link.expires_at_ms is not None and link.expires_at_ms <= self._clock()
         return link.destination_url == url and link.enabled and not expired
-
-    async def _make(self, tenant: str, domain: str, url: str, link_id: str) -> LinkDocument:
-        for _ in range(MAX_DRAWS):
-            link = _new_link(
-                tenant, domain, url, link_id, await self._link_store.next_number(), self._clock()
-            )
-            at = link.created_at_ms
-            try:
-                await self._outbox.publish(
-                    LinkSaved(new_event_id(), at, tenant, link),
-                    undo=LinkWithdrawn(new_event_id(), at, tenant, link),
-                )
-            except CodeTakenError:
-                continue  # next to impossible: the code was fresh
-            return link
-        raise unavailable("No free code was found.")
 
 
 def _new_link(tenant: str, domain: str, url: str, link_id: str, number: int, now_ms: int) -> LinkDocument:

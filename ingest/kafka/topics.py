@@ -11,7 +11,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from ingest.kafka.address import KafkaAddress
+from ingest.kafka.address import (
+    CLICKS_TOPIC,
+    DEAD_SUFFIX,
+    LINK_RESULTS_TOPIC,
+    LINKS_TOPIC,
+    KafkaAddress,
+)
+from ingest.kafka.diagnosis import explain_failure
 from ingest.kafka.errors import BusUnavailableError
 
 MAX_REPLICATION: Final = 3
@@ -32,6 +39,13 @@ class Topic:
     min_insync_replicas: int
     retention_ms: int
 
+    def __str__(self) -> str:
+        kept = "for ever" if self.retention_ms < 0 else f"{self.retention_ms / 3_600_000:g} h"
+        return (
+            f"{self.partitions} partitions, replication {self.replication},"
+            f" min.insync.replicas {self.min_insync_replicas}, kept {kept}"
+        )
+
 
 async def ensure_topics(address: KafkaAddress, names: Sequence[str]) -> list[Topic]:
     """Create which of these topics (without the prefix) are missing; all of them as they are now.
@@ -47,12 +61,21 @@ async def ensure_topics(address: KafkaAddress, names: Sequence[str]) -> list[Top
         await _create(admin, address, [name for name in wanted if name not in there])
         topics = await _describe(admin, wanted)
     except KafkaError as error:
-        raise BusUnavailableError(f"Kafka at {address.servers}: {error!r}") from error
+        raise BusUnavailableError(await explain_failure(address, error)) from error
     finally:
         await admin.close()
     for topic in topics:
-        _tell(topic, address)
+        _log.info("topic %s: %s", topic.name, topic)
+        for remark in remarks_on(topic, address):
+            _log.warning("topic %s: %s", topic.name, remark)
     return topics
+
+
+async def check_topics(address: KafkaAddress) -> list[tuple[Topic, list[str]]]:
+    """All topics of ours, created where they are missing, each with `remarks_on` it."""
+    names = [name + suffix for name in (CLICKS_TOPIC, LINKS_TOPIC) for suffix in ("", DEAD_SUFFIX)]
+    found = await ensure_topics(address, [*names, LINK_RESULTS_TOPIC])
+    return [(topic, remarks_on(topic, address)) for topic in found]
 
 
 async def _create(admin: Any, address: KafkaAddress, names: Sequence[str]) -> None:
@@ -104,18 +127,16 @@ async def _find(admin: Any, names: Sequence[str]) -> dict[str, list[dict[str, An
         await asyncio.sleep(0.05)
 
 
-def _tell(topic: Topic, address: KafkaAddress) -> None:
-    kept = "for ever" if topic.retention_ms < 0 else f"{topic.retention_ms / 3_600_000:g} h"
-    _log.info(
-        "topic %s: %d partitions, replication %d, min.insync.replicas %d, kept %s",
-        *(topic.name, topic.partitions, topic.replication, topic.min_insync_replicas, kept),
-    )
+def remarks_on(topic: Topic, address: KafkaAddress) -> list[str]:
+    """In what the topic is less than was asked for; nothing where all is well."""
+    remarks = []
     if topic.partitions < address.partitions:
-        _log.warning("topic %s has fewer partitions than %d", topic.name, address.partitions)
+        remarks.append(f"it has fewer partitions than {address.partitions}")
     if 0 <= topic.retention_ms < address.retention_hours * 3_600_000:
-        _log.warning("topic %s is kept for less than %d h", topic.name, address.retention_hours)
+        remarks.append(f"it is kept for less than {address.retention_hours} h")
     if topic.replication >= MAX_REPLICATION > topic.min_insync_replicas + 1:
-        _log.warning(
-            "topic %s: with min.insync.replicas %d one broker's disk may hold the only copy of an event",
-            *(topic.name, topic.min_insync_replicas),
+        remarks.append(
+            f"with min.insync.replicas {topic.min_insync_replicas} one broker's disk may hold the only copy"
+            " of an event"
         )
+    return remarks

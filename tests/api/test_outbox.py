@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -183,10 +183,10 @@ class FailingCatalogue(Catalogue):
 
     down = False
 
-    def save_link(self, doc: LinkDocument, *, token: str) -> None:
+    def save_links(self, documents: Sequence[LinkDocument], *, token: str) -> None:
         if self.down:
             raise WarehouseUnavailableError("cut")
-        super().save_link(doc, token=token)
+        super().save_links(documents, token=token)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ async def test_what_one_node_lost_is_restored_and_what_changed_elsewhere_is_kept
         newer = EdgeLink(9, "default", "own00009", "", b"https://example.com/newer")
         numbers = range(1, LINKS + 1)
         for number in numbers:
-            await store.put_link(f"lnk_{number}", number, newer, b"{}")
+            await store.put_link(f"lnk_{number}", number, newer, b"{}", version=2)
         redis_cluster.nodes[1].ask("FLUSHALL")
         assert not await store.is_whole()
         assert await rebuild_link_store(store, catalogue) == 2_000 + LINKS

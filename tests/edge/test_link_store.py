@@ -11,7 +11,7 @@ import pytest
 from edge.code_layout import CodeLayout
 from edge.codes import generate_many
 from edge.links import DOCUMENT_FIELD, EdgeLink
-from edge.linkstore import LinkStore, LinkStoreUnavailableError
+from edge.linkstore import LinkEntry, LinkStore, LinkStoreUnavailableError
 from edge.redis_codes import CODES_A_SCRIPT
 from edge.redis_link_store import open_link_store
 from edge.settings import SettingsError
@@ -63,7 +63,7 @@ async def test_a_new_store_is_empty_and_gives_no_numbers_until_it_is_marked(new_
 
 
 async def test_what_was_emptied_is_restored_as_it_was(new_store: LinkStore) -> None:
-    await new_store.restore_link("lnk_1", 7, LINK, b"{}")
+    await new_store.restore_link(LinkEntry("lnk_1", 7, 3, LINK, b"{}"))
     await new_store.restore_codes(".1", ["Penhgy"], 7)
     await new_store.mark_whole(7)
     assert await new_store.get_document("lnk_1") == (7, b"{}")
@@ -100,7 +100,7 @@ async def test_putting_a_link_replaces_every_field_of_it(store: LinkStore) -> No
 
 async def test_a_link_put_without_redirect_has_a_document_and_no_destination(store: LinkStore) -> None:
     await store.put_link("lnk_1", 7, LINK, b"{}")
-    await store.put_link("lnk_1", 7, None, b'{"enabled":false}')
+    assert await store.put_link("lnk_1", 7, None, b'{"enabled":false}', version=2)
     assert await store.get_document("lnk_1") == (7, b'{"enabled":false}')
     assert EdgeLink.from_fields(7, await store.fields(7)) is None
 
@@ -110,9 +110,54 @@ async def test_a_deleted_link_is_gone_and_its_code_stays_claimed(store: LinkStor
     await store.claim_codes("", ["Penhgy"], 7)
     await store.delete_link("lnk_1", 7)
     assert await store.get_document("lnk_1") is None
-    assert await store.fields(7) == {}
+    assert EdgeLink.from_fields(7, await store.fields(7)) is None
     assert await store.claim_codes("", ["Penhgy"], 8) == [7]
     await store.delete_link("lnk_1", 7)
+    assert not await store.put_link("lnk_1", 7, LINK, b"{}", version=99), "who comes too late changes nothing"
+    assert await store.get_document("lnk_1") is None
+
+
+async def test_of_two_changes_to_one_version_one_counts(store: LinkStore) -> None:
+    assert await store.put_link("lnk_1", 7, LINK, b'{"at":1}', version=1)
+    assert await store.put_link("lnk_1", 7, LINK, b'{"at":2}', version=2)
+    assert await store.put_link("lnk_1", 7, LINK, b'{"at":2}', version=2), "the same once more does no harm"
+    assert not await store.put_link("lnk_1", 7, LINK, b'{"at":3}', version=2)
+    assert not await store.put_link("lnk_1", 7, LINK, b'{"at":1}', version=1)
+    assert await store.get_document("lnk_1") == (7, b'{"at":2}')
+
+
+async def test_an_id_leads_to_the_link_that_had_it_first(store: LinkStore) -> None:
+    assert await store.put_link("lnk_1", 7, LINK, b'{"at":7}')
+    assert not await store.put_link("lnk_1", 8, LINK, b'{"at":8}')
+    assert await store.get_document("lnk_1") == (7, b'{"at":7}')
+    assert EdgeLink.from_fields(8, await store.fields(8)) is None
+    await store.delete_link("lnk_1", 8)
+    assert await store.get_document("lnk_1") == (7, b'{"at":7}'), "of another link's id nothing is forgotten"
+    await store.delete_link("lnk_1", 7)
+    assert await store.put_link("lnk_1", 9, LINK, b'{"at":9}'), "an id is free again"
+
+
+async def test_many_links_are_put_and_read_at_once(store: LinkStore) -> None:
+    numbers = await store.next_numbers(300)
+    assert numbers == list(range(1, 301))
+    entries = [
+        LinkEntry(f"lnk_{number}", number, 1, LINK if number % 2 else None, b"%d" % number)
+        for number in numbers
+    ]
+    assert await store.put_links(entries) == [True] * 300
+    found = await store.get_documents([each.link_id for each in entries] + ["lnk_none"])
+    assert found == [*((number, b"%d" % number) for number in numbers), None]
+    assert await store.put_links([]) == []
+    assert await store.get_documents([]) == []
+
+
+async def test_codes_of_many_links_are_claimed_at_once(store: LinkStore) -> None:
+    codes = generate_many(1_200)
+    await store.claim_codes(".1", codes[:3], 4_000)
+    numbers = list(range(1, 1_201))
+    assert await store.claim_codes_of(".1", codes, numbers) == [4_000] * 3 + numbers[3:]
+    assert await store.resolve(".1", codes[700]) == 701
+    assert await store.claim_codes_of(".1", [], []) == []
 
 
 async def test_what_was_never_there_reads_as_nothing(store: LinkStore) -> None:

@@ -2,7 +2,7 @@
 
 A merge that finds no room for its last bytes may end as if all were well (seen in ClickHouse 26.7): the part
 can't be read, and what it was made of is deleted eight minutes later. Until then, attaching the table again
-puts the broken part aside and takes up the others, and no row is lost. Replicated tables look after themselves.
+puts the broken part aside and takes up the others: no row is lost. Replicated tables look after themselves.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """What "exact" means, for all drills: every 302 that a client read is counted once, and nothing else is.
 
 Counted are the rows and whatever counts rows: `click_sources` by spool, `click_changes` by quarter of an
-hour, `click_windows` by quarter, hour and day once the aggregator computed them, and the ledger.
+hour, the rollups by windows of each grain once the aggregator computed them, and the ledger.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from aggregator.contract import DAY_S, HOUR_S, MAX_KEYS, QUARTER_S, read_ledger, refresh
+from aggregator.contract import DAY_S, GRAINS_S, MAX_KEYS, read_ledger, refresh
 from ingest.contract import Warehouse
 
 TAG: Final = "https://tag.example.com/"
@@ -21,8 +21,8 @@ _SUBJECTS: Final = {"link": "link", "domain": "cityHash64(domain)", "tenant": "t
 
 # Windows that hold: nothing has changed since they were computed. What no longer holds is in no report.
 _HOLDING: Final = """
-SELECT tenant, subject, start, changes, detailed, clicks FROM click_windows FINAL
-WHERE scope = '{scope}' AND grain = {grain} AND dimension = '' AND (tenant, subject, changes, start) IN (
+SELECT tenant, subject, start, changes, detailed, clicks FROM rollup_windows FINAL
+WHERE scope = '{scope}' AND grain = {grain} AND (tenant, subject, changes, start) IN (
     SELECT tenant, subject, sum(clicks) + sum(marks),
         toDateTime(intDiv(toUnixTimestamp(click_changes.start), {grain}) * {grain}, 'UTC') AS begins
     FROM click_changes
@@ -30,7 +30,7 @@ WHERE scope = '{scope}' AND grain = {grain} AND dimension = '' AND (tenant, subj
     GROUP BY tenant, subject, begins
 )
 """
-_COMPUTED: Final = "SELECT tenant, subject FROM click_windows WHERE scope = '{scope}' AND grain = {grain}"
+_COMPUTED: Final = "SELECT tenant, subject FROM rollup_windows WHERE scope = '{scope}' AND grain = {grain}"
 
 # Beside the rows of their time, their subject and their tenant. Each day must be there.
 _WINDOWS: Final = f"""
@@ -52,8 +52,8 @@ SELECT count()
 FROM ({_HOLDING}) AS holding
 INNER JOIN
 (
-    SELECT tenant, subject, start, changes, keys, key_clicks FROM click_windows FINAL
-    WHERE scope = '{{scope}}' AND grain = {{grain}} AND dimension != ''
+    SELECT tenant, subject, start, changes, keys, rollup_keys.clicks AS key_clicks FROM rollup_keys FINAL
+    WHERE scope = '{{scope}}' AND grain = {{grain}}
 ) AS parts USING (tenant, subject, start, changes)
 WHERE detailed AND length(keys) < {MAX_KEYS} AND arraySum(key_clicks) != clicks
 """
@@ -124,7 +124,7 @@ def _rollup_differences(warehouse: Warehouse) -> Iterator[str]:
     for scope, subject in _SUBJECTS.items():
         changes = count(f"SELECT sum(clicks) FROM click_changes WHERE scope = '{scope}'")
         yield from _tell(f"difference of click_changes by {scope}", changes - rows)
-        for grain in (DAY_S, HOUR_S, QUARTER_S):
+        for grain in GRAINS_S:
             fields = {
                 "scope": scope,
                 "subject": subject,

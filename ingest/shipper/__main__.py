@@ -1,21 +1,17 @@
 """`python -m ingest.shipper`: ship this machine's clicks to Kafka until SIGTERM or SIGINT."""
 
 import asyncio
-import gc
 import logging
 import signal
 import sys
-from typing import Final
 
 import uvloop
 
 from edge.contract import PREFIX, Settings, SettingsError, configure_logging, load
 from ingest.kafka.address import KafkaAddress, parse_address
+from ingest.shipper.memory import tune_memory
 from ingest.shipper.runner import run
 from ingest.sources.spool import SpoolInUseError
-
-GC_THRESHOLD: Final = 200_000
-"""Events make no cycles; looking for some among tens of thousands took a third of an event's time."""
 
 _log = logging.getLogger(__name__)
 
@@ -24,8 +20,7 @@ async def _serve(settings: Settings, address: KafkaAddress) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD, 10, 10)
+    tune_memory()
     await run(settings, address, stop)
     _log.info("stopped; what was not sent is sent at the next start")
 

@@ -18,7 +18,7 @@ from ingest.kafka.address import parse_address
 from ingest.metrics import IngestMetrics
 from ingest.runner import GC_THRESHOLD as INGEST_GC_THRESHOLD
 from ingest.runner import MAX_ROWS, Runner
-from ingest.shipper.__main__ import GC_THRESHOLD as SHIPPER_GC_THRESHOLD
+from ingest.shipper.memory import tune_memory
 from ingest.shipper.metrics import ShipperMetrics
 from ingest.shipper.runner import Shipper
 from ingest.sources import open_source
@@ -45,7 +45,7 @@ async def ship(settings: Settings, clicks: int) -> Cost:
     assert settings.events_url is not None
     registry, stop = CollectorRegistry(), asyncio.Event()
     shipper = Shipper(settings, parse_address(settings.events_url), ShipperMetrics(registry))
-    gc.set_threshold(SHIPPER_GC_THRESHOLD, 10, 10)
+    tune_memory()
     began_s, cpu = time.perf_counter(), time.process_time()
     serving = asyncio.create_task(shipper.serve(stop))
     await _until(lambda: (registry.get_sample_value("smartlinks_shipper_sent_total") or 0) >= clicks)
@@ -95,7 +95,7 @@ def insert_bare(settings: Settings, warehouse: Warehouse, clicks: int) -> Cost:
     warehouse.command("CREATE TABLE bare AS clicks")
     enrichment = open_databases(settings, warehouse)
     columns = enrichment.columns(some_clicks(MAX_ROWS), now_ms=time.time_ns() // 1_000_000)
-    batches = clicks // MAX_ROWS
+    batches = -(-clicks // MAX_ROWS)
     began_s, cpu = time.perf_counter(), time.process_time()
     for number in range(batches):
         warehouse.insert("bare", columns, token=f"bare:{number}")

@@ -63,7 +63,7 @@ class ClickToExplain(Body):
         description="Empty for a request without one", examples=["WhatsApp/2.24.20.89 A"]
     )
     ip: Address
-    code: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{4,12}$")] | None = Field(
+    code: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,50}$")] | None = Field(
         None, description="A recipient's code; the link's own if left out"
     )
     method: Literal["GET", "HEAD"] = "GET"

@@ -13,7 +13,7 @@ The layout in one Redis (`docs/decisions.md` has the figures; on a cluster it is
 | `domains` | hash | field: a domain's host; value: its document (`edge/domains.py`) |
 | `domain_tags` | string | the number of the last domain's tag given so far |
 
-A bucket is a hash of 100 to 200 fields, which Redis keeps as a listpack: 15 to 18 bytes a code.
+A bucket is a hash of 50 to 100 fields, which Redis keeps as a listpack: 16 to 18 bytes a code.
 A domain's tag is empty for the default domain and `.1`, `.2` ... for the others, so that each domain has a
 name space of its own at no cost to the common case.
 """
@@ -26,6 +26,9 @@ from typing import NamedTuple
 
 ALPHABET = string.ascii_letters + string.digits
 CUSTOM = re.compile(r"[A-Za-z0-9]{4,12}\Z")
+"""What we give, or are asked for."""
+IMPORTED = re.compile(r"[A-Za-z0-9_-]{1,50}\Z")
+"""What is served: links come from elsewhere, too. Under 64 bytes with a tag, so buckets stay listpacks."""
 SUFFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}(/[A-Za-z0-9][A-Za-z0-9_-]{0,31}){0,3}\Z")
 GENERATED_LENGTH = 8
 ID_BUCKETS = 1 << 12

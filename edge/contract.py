@@ -5,6 +5,7 @@ from edge.click_json import header_fields
 from edge.clicks import SIGNAL_HEADERS, Outcome, Route
 from edge.codes import (
     CUSTOM,
+    IMPORTED,
     SUFFIX,
     generate,
     generate_many,
@@ -36,6 +37,7 @@ from edge.spool import (
 
 __all__ = [
     "CUSTOM",
+    "IMPORTED",
     "LOCK_NAME",
     "MAX_LINE_BYTES",
     "PREFIX",

@@ -10,7 +10,7 @@ from edge.routing import Decision, Platform
 _SEGMENT: Final = rb"[A-Za-z0-9][A-Za-z0-9_-]{0,31}"
 # Groups: the suffix with its closing slash or "", and the code. A slash ends each segment and all is bounded,
 # so there is little to try again. No possessive group: Python before 3.11.5 gets those wrong (gh-106052).
-CODE_PATH: Final = rb"/((?:" + _SEGMENT + rb"/){0,4})([A-Za-z0-9]{4,12})"
+CODE_PATH: Final = rb"/((?:" + _SEGMENT + rb"/){0,4})([A-Za-z0-9_-]{1,50})"
 _TARGET: Final = re.compile(CODE_PATH + rb"(?:\?([^#]*))?\Z")
 
 

@@ -12,6 +12,7 @@ from edge.codes import (
     ALPHABET,
     CUSTOM,
     ID_BUCKETS,
+    IMPORTED,
     SUFFIX,
     code_field,
     generate,
@@ -20,6 +21,7 @@ from edge.codes import (
     link_key,
 )
 from edge.links import EDGE_FIELDS, EdgeLink
+from edge.request import parse_target
 
 urls = st.from_regex(rb"https://example\.com/[!-~]{0,40}", fullmatch=True)
 words = st.text(ALPHABET, max_size=12)
@@ -74,6 +76,18 @@ def test_any_other_custom_code_is_refused(code: str) -> None:
     assert not CUSTOM.match(code)
 
 
+@pytest.mark.parametrize("code", ["a", "_", "-x", "Spring-Sale_26", "x" * 50])
+def test_other_systems_codes_are_served(code: str) -> None:
+    assert IMPORTED.match(code)
+    assert parse_target(b"/cisco/" + code.encode() + b"?a=1") == (b"cisco/", code.encode(), b"a=1")
+
+
+@pytest.mark.parametrize("code", ["", "x" * 51, "a.b", "a b", "a~b", "ä", "a\n"])
+def test_no_other_code_is_served(code: str) -> None:
+    assert not IMPORTED.match(code)
+    assert parse_target(b"/" + code.encode()) is None
+
+
 @pytest.mark.parametrize("suffix", ["cisco", "a", "a/b/c/d", "spring-sale_26", "x" * 32])
 def test_a_suffix_of_up_to_four_segments_is_taken(suffix: str) -> None:
     assert SUFFIX.match(suffix)
@@ -96,7 +110,7 @@ def test_keys_are_where_the_layout_says() -> None:
 
 def test_no_code_of_one_domain_is_the_field_of_another() -> None:
     """A code has no dot, so that code and tag can't run into each other."""
-    assert not CUSTOM.match("abcd.1")
+    assert not IMPORTED.match("abcd.1")
     assert "." not in ALPHABET
 
 

@@ -119,7 +119,13 @@ async def test_every_404_is_the_same_bytes_and_an_orphan_if_for_a_code(
         assert replies[0].status == 404
         assert b'name="viewport"' in replies[0].body
         assert edge.hits() == []
-        assert [click["code"] for click in edge.orphans()] == ["unknown1", "disabled", "deleted1", "live1234"]
+        assert [click["code"] for click in edge.orphans()] == [
+            "unknown1",
+            "disabled",
+            "deleted1",
+            "live1234",
+            "abc",
+        ]
 
 
 async def test_an_orphan_has_all_but_a_link(edge: Edge) -> None:

@@ -75,7 +75,7 @@ def _target_by_hand(data: bytes) -> tuple[bytes, bytes, bytes] | None:
     for segment in suffix:
         if not 1 <= len(segment) <= 32 or segment[0] not in _LETTERS or segment.strip(_SEGMENT):
             return None
-    if not 4 <= len(code) <= 12 or code.strip(_LETTERS):
+    if not 1 <= len(code) <= 50 or code.strip(_SEGMENT):
         return None
     return b"".join(segment + b"/" for segment in suffix), code, query
 

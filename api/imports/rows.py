@@ -14,18 +14,24 @@ from api.imports.columns import Source, fields_of
 from api.links import Past
 from api.models import NewLink
 from api.problems import Flaw, ProblemError, invalid_body, problem_of_body
-from edge.contract import CUSTOM, SUFFIX
+from edge.contract import IMPORTED, SUFFIX
 
 _MAX_CLICKS: Final = 2**63 - 1
 _DATE_FORMATS: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%m/%d/%Y", "%b %d, %Y")
 _KEPT: Final = ("expired_url", "campaign", "external_id")
 
 
+class MovedLink(NewLink):
+    """A link with the code that it had elsewhere: the edge serves more than can be asked for here."""
+
+    code: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ImportedLink:
     """What to make. `former_domain` is where it stood until now."""
 
-    link: NewLink
+    link: MovedLink
     past: Past
     former_domain: str | None
 
@@ -61,7 +67,7 @@ def read_row(source: Source, row: Mapping[str, object], *, domain: str | None) -
     if expires_ms is not None:
         new["expires_at"] = instant_of(expires_ms).isoformat()
     try:
-        link = NewLink.model_validate({name: value for name, value in new.items() if value})
+        link = MovedLink.model_validate({name: value for name, value in new.items() if value})
     except ValidationError as error:
         problem = problem_of_body(error.errors(include_url=False, include_input=False))
         raise ProblemError(problem.type, problem.detail, problem.flaws) from None
@@ -83,11 +89,11 @@ def _split(path: str) -> tuple[str | None, str | None]:
     if not path:
         return None, None
     suffix, _, code = path.strip("/").rpartition("/")
-    if not CUSTOM.match(code) or (suffix and not SUFFIX.match(suffix)):
+    if not IMPORTED.match(code) or (suffix and not SUFFIX.match(suffix)):
         raise invalid_body(
             Flaw(
-                f"The code {path[:100]!r} can't be kept: codes here have 4 to 12 characters A-Z, a-z and 0-9."
-                " Leave its column empty to have the link under a fresh one",
+                f"The code {path[:100]!r} can't be kept: codes have 1 to 50 characters A-Z, a-z, 0-9,"
+                " - and _, behind a suffix or none. Leave its column empty to have a fresh one",
                 pointer="#/code",
             )
         )

@@ -95,8 +95,8 @@ async def test_every_export_keeps_code_name_and_count(api: RunningApi) -> None:
 async def test_a_row_that_can_not_be_kept_is_told_with_its_line(api: RunningApi) -> None:
     rows = [
         "keyword,url,title,timestamp,ip,clicks",
-        "ab,https://www.example.com/,short,2024-03-01 08:00:00,,1",
-        "my-link,https://www.example.com/,dash,2024-03-01 08:00:00,,1",
+        f"{'a' * 51},https://www.example.com/,long,2024-03-01 08:00:00,,1",
+        "my.link,https://www.example.com/,dot,2024-03-01 08:00:00,,1",
         "Good1,https://www.example.com/,ok,2024-03-01 08:00:00,,1",
         "Bad01,not a url,x,2024-03-01 08:00:00,,1",
         "Bad02,https://www.example.com/,x,yesterday,,1",
@@ -119,22 +119,37 @@ async def test_a_row_that_can_not_be_kept_is_told_with_its_line(api: RunningApi)
         None,
         None,
     ]
-    assert "4 to 12 characters" in verdicts[0]["problem"]["detail"]
+    assert "1 to 50 characters" in verdicts[0]["problem"]["detail"]
     assert [verdict.get("status") for verdict in verdicts].count("created") == 2
     assert verdicts[7]["short_url"] == f"https://{DOMAIN}/vip/Good2"
     assert verdicts[6]["problem"]["type"] == verdicts[8]["problem"]["type"] == "/problems/malformed-body"
+
+
+async def test_codes_that_others_give_are_kept(api: RunningApi) -> None:
+    codes = ["a", "my-link", "_x_", "-", "Summer_Sale-2024", "a" * 50]
+    body = "".join(f"{code},https://www.example.com/\n" for code in codes)
+    verdicts = await import_lines(api, "csv", f"code,destination_url\n{body}")
+    assert [verdict["short_url"] for verdict in verdicts] == [f"https://{DOMAIN}/{code}" for code in codes]
+    for verdict in verdicts:
+        assert await api.link_store.resolve("", verdict["code"]) is not None
+    link = f"/v1/links/{verdicts[1]['id']}"
+    asked = {"code": "my-link", "user_agent": "Mozilla/5.0", "ip": "192.0.2.1"}
+    assert (await api.client.post(f"{link}/explain", json=asked)).json()["outcome"] == "redirected"
+    assert (await api.client.patch(link, json={"name": "Moved"})).json()["code"] == "my-link"
+    new = {"destination_url": "https://www.example.com/", "code": "my-own"}
+    assert (await api.client.post("/v1/links", json=new)).status_code == 422, "asked for here it is no code"
 
 
 async def test_a_dry_run_tells_the_same_and_makes_nothing(api: RunningApi) -> None:
     await api.make(code="Taken1")
     body = (
         "code,destination_url\nFresh1,https://www.example.com/\nTaken1,https://www.example.com/\n"
-        "x,https://www.example.com/\n"
+        "x y,https://www.example.com/\n"
     )
-    fresh, taken, short = await import_lines(api, "csv", body, dry_run="true")
+    fresh, taken, spaced = await import_lines(api, "csv", body, dry_run="true")
     assert fresh["status"] == "ok"
     assert taken["problem"]["type"] == "/problems/code-taken"
-    assert short["problem"]["type"] == "/problems/invalid-body"
+    assert spaced["problem"]["type"] == "/problems/invalid-body"
     assert len((await api.client.get("/v1/links")).json()["data"]) == 1
 
 

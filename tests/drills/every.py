@@ -66,7 +66,11 @@ DRILLS: Final = (
         "the warehouse paused: exact; the lag drains at twice the arrival rate",
         warehouse.pause_warehouse,
     ),
-    Drill("warehouse-disk", "the warehouse's disk full: exact once there is room", warehouse.fill_disk),
+    Drill(
+        "warehouse-disk",
+        "the warehouse's disk full: exact once there is room, and broken merges mended",
+        warehouse.fill_disk,
+    ),
     Drill(
         "redis-cluster",
         "a master killed, slots moved, under load: no wrong destination, no 404",

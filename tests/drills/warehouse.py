@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from ingest.contract import WarehouseError, WarehouseUnavailableError
 from tests.drills.clients import Clients, Crowd, clicking
 from tests.drills.processes import CROWD_RATE, SPOOLS, counts, told
 from tests.drills.report import Outcome
@@ -16,6 +17,7 @@ from tests.fixtures.system import wait_until
 DRAIN_FACTOR: Final = 2.0
 CAUGHT_UP_S: Final = 2.0  # a lag of no more than this many seconds' clicks is what there is at any time
 DISK_MB: Final = 512
+MENDED_WITHIN_S: Final = 240.0
 
 
 def kill_warehouse(folder: Path, *, kills: int = 10) -> Outcome:
@@ -53,23 +55,39 @@ def pause_warehouse(folder: Path, *, pauses: int = 5, paused_s: float = 30.0) ->
         return Outcome(f"{came}; {counts(site, sent)}", (*misses, *slow))
 
 
-def fill_disk(folder: Path, *, full_s: float = 20.0) -> Outcome:
-    """The server's folder is a disk of its own, and something else takes all that is left of it."""
+def fill_disk(folder: Path, *, fills: int = 5, full_s: float = 5.0) -> Outcome:
+    """The server's folder is a disk of its own, and something else takes all that is left of it.
+
+    A merge that is under way may break its part then, which the aggregator mends within minutes.
+    """
     with _small_disk(folder / "disk") as disk, running_site(folder, clickhouse_folder=disk) as site:
         with _load(site) as (clients, crowd):
-            site.await_progress(more=500)
-            ballast = disk / "ballast"
-            _fill(ballast)
-            wait_until("ingest in trouble", lambda: not site.programs.is_ready("ingest"), deadline_s=60)
-            stored = site.stored()
-            time.sleep(full_s)  # it stays full
-            refused = site.stored() - stored
-            ballast.unlink()
-            site.await_progress(more=500)
+            for _ in range(fills):
+                site.await_progress(more=500)
+                _fill(disk / "ballast")
+                wait_until("ingest in trouble", lambda: not site.programs.is_ready("ingest"), deadline_s=60)
+                time.sleep(full_s)  # it stays full
+                (disk / "ballast").unlink()
+                site.await_progress(more=500)
+        began_s = time.monotonic()
+        wait_until("all parts can be read", lambda: _is_readable(site), deadline_s=MENDED_WITHIN_S)
+        mended_s = time.monotonic() - began_s
         sent = told(clients, crowd)
         misses = site.settle(sent)
-        came = f"full for {full_s:.0f} s, {refused:,} clicks stored meanwhile"
+        came = f"full {fills} times for {full_s:.0f} s, all parts readable {mended_s:.0f} s after the last"
         return Outcome(f"{came}; {counts(site, sent)}", misses)
+
+
+def _is_readable(site: Site) -> bool:
+    """Every column of every row. Starts ingest again where it ended because a table was being attached."""
+    if site.programs.poll("ingest") is not None:
+        site.programs.start("ingest")
+    try:
+        for table in ("clicks", "click_sources", "click_changes"):
+            site.warehouse.query(f"SELECT count() FROM {table} WHERE NOT ignore(*)")
+    except (WarehouseError, WarehouseUnavailableError):
+        return False
+    return True
 
 
 @contextmanager

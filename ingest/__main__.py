@@ -9,7 +9,7 @@ import uvloop
 
 from edge.contract import Settings, SettingsError, configure_logging, load
 from ingest.enrich.visitor import VisitorKeyError
-from ingest.runner import run
+from ingest.program import run
 from ingest.sources.spool import SpoolInUseError
 from ingest.warehouse import WarehouseError, WarehouseUnavailableError, open_warehouse
 

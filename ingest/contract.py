@@ -41,6 +41,7 @@ from ingest.link_listing import CursorError, LinkListing, Sort, Status
 from ingest.link_saving import CodeTakenError, LinkChangedError
 from ingest.outbox import MAX_EVENT_BYTES, Outbox
 from ingest.outbox_spool import OutboxUnavailableError
+from ingest.program import run
 from ingest.recipient_keys import (
     RecipientKeys,
     RecipientKeysError,
@@ -50,7 +51,6 @@ from ingest.recipient_keys import (
 from ingest.removal import finish_removals, remove_clicks
 from ingest.replay import ReplayEnrichment, decode_as
 from ingest.rows import CLICK_COLUMNS
-from ingest.runner import run
 from ingest.spool_totals import read_last_seqs
 from ingest.tenants import (
     DEFAULT_TENANT,

@@ -7,30 +7,24 @@ range that is read again is never filtered by what is stored.
 """
 
 import asyncio
-import gc
 import logging
 import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
 from typing import Final, NoReturn, TypeVar
 
-from prometheus_client import CollectorRegistry
-
-from edge.contract import PREFIX, Ops, Settings
+from edge.contract import PREFIX
 from ingest.batches import Batch, DeadLetter, Entry, cut, decode_records
 from ingest.dead_letter_budget import DeadLetterBudget
 from ingest.dead_letters import DeadLetters
 from ingest.deduplication import verify_deduplication
 from ingest.enrich.rules import LAST_RULE
-from ingest.enrich.steps import Column, Enrichment, open_enrichment
+from ingest.enrich.steps import Column, Enrichment
 from ingest.enrich.user_agent import OTHER
-from ingest.kafka.address import parse_address
 from ingest.kafka.errors import BusUnavailableError
 from ingest.metrics import IngestMetrics
 from ingest.repeats import find_repeats, leave_out, unknown_sources
-from ingest.sources import open_source
 from ingest.sources.source import Fetched, PartitionLostError, Range, Source
 from ingest.warehouse import Warehouse, WarehouseUnavailableError
 
@@ -39,50 +33,12 @@ MAX_ROWS: Final = 20_000
 # makes at most two parts a second in the warehouse. A quarter of MAX_ROWS is not small.
 ROUND_S: Final = 0.5
 PARTS_AT_A_TIME: Final = 2
-GC_THRESHOLD: Final = 50_000  # clicks make no cycles; looking for some takes a tenth of a click's time
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 10.0
 
 _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 SendDeadLetters = Callable[[Range, Sequence[DeadLetter]], Awaitable[None]]
-
-
-async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> None:
-    """Consume until `stop` is set, then finish the batch in hand. Serves metrics on `METRICS_PORT` + 1.
-
-    Raises `WarehouseError` where the warehouse refuses a batch: the batch stays planned, nothing is dropped.
-    Raises `SettingsError`, `SpoolInUseError`, `VisitorKeyError` or `OSError` where it can't start.
-    """
-    enrichment = await asyncio.to_thread(
-        open_enrichment, data_dir=settings.data_dir, geoip_path=settings.geoip_path, warehouse=warehouse
-    )
-    source = open_source(settings.events_url, settings.spool_dir)
-    gc.set_threshold(GC_THRESHOLD, 10, 10)
-    gc.freeze()  # modules and parsers stay for ever; a collection that need not walk them saves a sixth a row
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(source.close)
-        send_dead_letters = None
-        if settings.events_url is not None:
-            from ingest.kafka.dead_letter_topic import DeadLetterTopic
-
-            topic = DeadLetterTopic(parse_address(settings.events_url))
-            stack.push_async_callback(topic.close)
-            send_dead_letters = topic.send
-        registry = CollectorRegistry()
-        metrics = IngestMetrics(
-            registry, lag=source.lag, lag_unit=source.unit, cache_uses=enrichment.cache_uses
-        )
-        runner = Runner(
-            *(source, warehouse, enrichment, DeadLetters(warehouse), metrics),
-            budget=DeadLetterBudget(max_percent=settings.dead_letter_percent),
-            send_dead_letters=send_dead_letters,
-        )
-        ops = Ops("ingest", registry)
-        ops.ready_when("clicks", lambda: runner.trouble)
-        await ops.start(settings.api_host, settings.metrics_port + 1)
-        stack.push_async_callback(ops.close)
-        await runner.serve(stop)
 
 
 class _StoppedError(Exception):

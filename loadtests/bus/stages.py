@@ -16,7 +16,7 @@ from ingest.dead_letters import DeadLetters
 from ingest.enrich.steps import Enrichment, open_enrichment
 from ingest.kafka.address import parse_address
 from ingest.metrics import IngestMetrics
-from ingest.runner import GC_THRESHOLD as INGEST_GC_THRESHOLD
+from ingest.program import GC_THRESHOLD
 from ingest.runner import MAX_ROWS, Runner
 from ingest.shipper.memory import tune_memory
 from ingest.shipper.metrics import ShipperMetrics
@@ -69,7 +69,7 @@ async def ingest(settings: Settings, warehouse: Warehouse, clicks: int, *, wareh
     def theirs_s() -> float:
         return 0.0 if warehouse_pid is None else cpu_s(warehouse_pid)
 
-    gc.set_threshold(INGEST_GC_THRESHOLD, 10, 10)
+    gc.set_threshold(GC_THRESHOLD, 10, 10)
     gc.freeze()
     serving = asyncio.create_task(
         Runner(source, warehouse, enrichment, DeadLetters(warehouse), metrics).serve(stop)

@@ -17,7 +17,7 @@ from ingest.metrics import IngestMetrics
 from ingest.runner import Runner
 from ingest.sources import open_source
 from tests.ingest.click_events import click_json
-from tests.ingest.test_runner import until
+from tests.ingest.runner_bed import until
 from tests.kafka.feeder import KafkaFeeder
 from tests.kafka.reading import read_topic
 

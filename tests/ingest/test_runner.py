@@ -1,68 +1,25 @@
 """The runner over a real spool and a real warehouse: stored once, and what happens when it can't be."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 
-from aggregator.contract import migrate
-from edge.contract import SpoolWriter, frame, load
-from ingest.contract import CLICK_COLUMNS, Warehouse, WarehouseError, WarehouseUnavailableError, run
-from ingest.dead_letters import DeadLetters
-from ingest.enrich.steps import open_enrichment
-from ingest.metrics import IngestMetrics
-from ingest.runner import Runner
-from ingest.sources import open_source
+from edge.contract import SpoolWriter, frame
+from ingest.contract import CLICK_COLUMNS, Warehouse, WarehouseError, WarehouseUnavailableError
 from ingest.sources.source import PartitionLostError, Range
-from tests.fixtures.system import free_ports
-from tests.ingest.click_events import IPHONE, NOON_MS, click_json
+from tests.ingest.click_events import IPHONE, click_json
+from tests.ingest.runner_bed import (
+    FailingWarehouse,
+    Ingest,
+    assert_stored_once,
+    serving,
+    spool,
+    until,
+)
 
 OCTOBER_MS = 1_790_812_800_000
-DEADLINE_S = 20.0
-
-
-class Ingest:
-    """A runner with its parts."""
-
-    def __init__(self, data_dir: Path, warehouse: Any, *, max_rows: int = 1_000) -> None:
-        enrichment = open_enrichment(data_dir=data_dir, geoip_path=None, warehouse=warehouse)
-        self.registry = CollectorRegistry()
-        self.source = open_source(None, data_dir / "spool" / "clicks")
-        metrics = IngestMetrics(
-            self.registry, lag=self.source.lag, lag_unit=self.source.unit, cache_uses=enrichment.cache_uses
-        )
-        self.runner = Runner(
-            self.source, warehouse, enrichment, DeadLetters(warehouse), metrics, max_rows=max_rows
-        )
-        self.stop = asyncio.Event()
-
-    def sample(self, name: str, **labels: str) -> float:
-        return self.registry.get_sample_value(f"smartlinks_ingest_{name}", labels) or 0.0
-
-
-@asynccontextmanager
-async def serving(ingest: Ingest) -> AsyncIterator[asyncio.Task[None]]:
-    """The runner at work; stopped at the end, within 2 s. What it raised is the test's to look at."""
-    task = asyncio.create_task(ingest.runner.serve(ingest.stop))
-    try:
-        yield task
-    finally:
-        ingest.stop.set()
-        await asyncio.wait([task], timeout=2)
-        assert task.done()
-        await ingest.source.close()
-
-
-async def until(what: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not what():  # noqa: ASYNC110 - what is waited for happens in files and in an engine
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -70,54 +27,6 @@ def writer(tmp_path: Path) -> Iterator[SpoolWriter]:
     made = SpoolWriter(tmp_path / "spool" / "clicks")
     yield made
     made.close()
-
-
-def spool(writer: SpoolWriter, count: int = 1, **fields: Any) -> None:
-    events = (
-        {"source": writer.source, "seq": writer.take_seq(), "ts": NOON_MS, **fields} for _ in range(count)
-    )
-    writer.append(b"".join(frame(click_json(**event)) for event in events))
-
-
-def count_of(warehouse: Warehouse, table: str = "clicks") -> int:
-    """Of `click_changes`, of each scope, which all must have the same."""
-    if table == "click_changes":
-        counts = warehouse.query("SELECT sum(clicks) FROM click_changes GROUP BY scope")
-        assert len(set(counts)) <= 1, counts
-        return int(counts[0][0]) if counts else 0
-    counted = "count()" if table == "clicks" else "sum(clicks)"
-    ((count,),) = warehouse.query(f"SELECT {counted} FROM {table}")
-    return int(count)
-
-
-def assert_stored_once(warehouse: Warehouse, count: int) -> None:
-    assert {table: count_of(warehouse, table) for table in ("clicks", "click_changes", "click_sources")} == {
-        "clicks": count,
-        "click_changes": count,
-        "click_sources": count,
-    }
-
-
-class FailingWarehouse:
-    """Fails the inserts of clicks that `failures` holds, before or after the real insert."""
-
-    def __init__(self, warehouse: Warehouse, failures: Sequence[tuple[str, Exception]]) -> None:
-        self._warehouse = warehouse
-        self.failures = list(failures)
-        self.tokens: list[str] = []
-
-    def insert(self, table: str, columns: Mapping[str, Sequence[object]], *, token: str) -> None:
-        when, failure = self.failures.pop(0) if table == "clicks" and self.failures else ("", None)
-        if table == "clicks":
-            self.tokens.append(token)
-        if failure is not None and when == "before":
-            raise failure
-        self._warehouse.insert(table, columns, token=token)
-        if failure is not None:
-            raise failure
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._warehouse, name)
 
 
 def test_the_columns_are_the_table_s(warehouse: Warehouse) -> None:
@@ -280,38 +189,3 @@ async def test_a_click_is_stored_within_a_second(
             await until(lambda expected=count: ingest.sample("stored_total") == expected)  # type: ignore[misc]
     assert ingest.sample("click_to_stored_seconds_bucket", le="1.0") == 5
     assert ingest.sample("insert_seconds_count") == 5
-
-
-async def test_the_program_says_why_it_is_not_ready_and_serves_its_metrics(
-    tmp_path: Path, empty_warehouse: Warehouse, writer: SpoolWriter
-) -> None:
-    (port,) = free_ports(1)
-    settings = load(data_dir=tmp_path, metrics_port=port - 1, api_host="127.0.0.1")
-    stop = asyncio.Event()
-    running = asyncio.create_task(run(settings, empty_warehouse, stop))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http, asyncio.timeout(DEADLINE_S):
-        answer = await _get(http, "/readyz", lambda answer: "no table clicks" in answer.text)
-        assert answer.status_code == 503
-        await asyncio.to_thread(migrate, empty_warehouse)
-        spool(writer, 3)
-        await _get(http, "/readyz", lambda answer: answer.status_code == 200)
-        await _get(http, "/metrics", lambda answer: "smartlinks_ingest_stored_total 3.0" in answer.text)
-        assert (await http.get("/livez")).status_code == 200
-    stop.set()
-    async with asyncio.timeout(2):
-        await running
-    assert_stored_once(empty_warehouse, 3)
-
-
-async def _get(
-    http: httpx.AsyncClient, path: str, expected: Callable[[httpx.Response], bool]
-) -> httpx.Response:
-    """The first answer that is as expected."""
-    while True:
-        try:
-            answer = await http.get(path)
-        except httpx.ConnectError:
-            answer = None
-        if answer is not None and expected(answer):
-            return answer
-        await asyncio.sleep(0.01)

@@ -5,7 +5,6 @@ counted from the rows, exactly. So are those of which the rollups cover too litt
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -14,6 +13,7 @@ from aggregator.contract import DAY_S, EXACT_UP_TO_CLICKS, FOUR_WEEKS_S, GRAINS_
 from api.reports.cover import Cover, Piece, Span, cover
 from api.reports.query import Scope
 from api.reports.rows import Part
+from api.reports.threads import THREADS
 from ingest.contract import Warehouse
 
 # With more than this share of the clicks outside of the windows, these save nothing.
@@ -54,10 +54,6 @@ WHERE {_IN_GRAIN} AND grain IN {{known_grains:Array(UInt32)}}
 GROUP BY subject, grain, start_s
 HAVING is_detailed
 """
-
-
-# For one of the two questions that a plan asks at once.
-_THREADS: Final = ThreadPoolExecutor(8, "plan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +143,7 @@ class _Known:
         }
         changes: dict[tuple[int, int, int], int] = {}
         # In either order: a window that a click gets into meanwhile is not taken to hold.
-        computing = _THREADS.submit(self._warehouse.query, _KNOWN, parameters)
+        computing = THREADS.submit(self._warehouse.query, _KNOWN, parameters)
         for subject, grain_s, start_s, changed, stored in self._warehouse.query(_LIVE, parameters):
             window = int(subject), int(grain_s), int(start_s)
             changes[window], self.clicks[window] = int(changed), int(stored)

@@ -3,11 +3,15 @@
     .venv/bin/python -m loadtests.reports [--clicks 10000000] [--folder FOLDER]
 
 The clicks are made in the warehouse and rolled up there as the aggregator does it. With a folder they stay,
-and the next run begins with them.
+and the next run begins with them. Measured is what a route calls (`stats`, `counts_30d`), by chDB in this
+process; checking and writing the answer as JSON takes some 4 ms more for 4,000 keys. Each report ends at
+another moment of the open quarter of an hour, so none is like one before; windows are in memory as they are
+in an api that has answered a report lately.
 """
 
 import argparse
 import os
+import random
 import statistics
 import tempfile
 import time
@@ -18,7 +22,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from aggregator.contract import migrate, refresh
+from aggregator.contract import DIMENSIONS, migrate, refresh
 from api.reports.contract import Dimension, Scope, StatsQuery, counts_30d, stats
 from ingest.chdb import ChdbWarehouse
 from ingest.contract import Warehouse
@@ -26,13 +30,13 @@ from loadtests.reports.clicks import DAYS, HOT_LINK, LINKS, SMALL_LINK, TENANT, 
 
 FEW_CLICKS: Final = 1_000_000
 END: Final = datetime(2025, 6, 15, 12, 7, tzinfo=UTC)
+# As the route has it: 30 days before, from the start of that quarter of an hour on.
+OPEN_QUARTER: Final = timedelta(minutes=7)
+START: Final = END - OPEN_QUARTER - timedelta(days=DAYS)
 ROUNDS: Final = 40
 TARGET_MS: Final = 50
 LIST_TARGET_MS: Final = 100
 TARGET_RATIO: Final = 1.5
-BY: Final[tuple[Dimension, ...]] = (
-    *("country", "region", "city", "browser", "os", "platform", "device", "referrer", "route", "verdict"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def asks() -> list[Ask]:
     reports = [
         Ask(f"{name}, {kind}", _report(scope, by), TARGET_MS)
         for name, scope in scopes.items()
-        for kind, by in (("ten breakdowns", BY), ("totals and series", ()))
+        for kind, by in (("all breakdowns", DIMENSIONS), ("totals and series", ()))
     ]
     numbers = range(1, LINKS + 1)
     return [
@@ -63,8 +67,13 @@ def asks() -> list[Ask]:
 
 
 def _report(scope: Scope, by: tuple[Dimension, ...]) -> Callable[[Warehouse], object]:
-    query = StatsQuery(scope, END - timedelta(days=DAYS), END, "day", ZoneInfo("UTC"), by)
-    return lambda warehouse: stats(warehouse, query)
+    rng = random.Random(1)
+
+    def run(warehouse: Warehouse) -> object:
+        end = END - timedelta(milliseconds=rng.randrange(OPEN_QUARTER // timedelta(milliseconds=1)))
+        return stats(warehouse, StatsQuery(scope, START, end, "day", ZoneInfo("UTC"), by))
+
+    return run
 
 
 def measure(warehouse: Warehouse, ask: Ask) -> tuple[float, float, float]:

@@ -48,7 +48,9 @@ def _run(drill: Drill) -> Line:
             outcome = drill.run(Path(folder))
         except Exception as error:  # noqa: BLE001 - a drill that breaks has missed; the others are run
             traceback.print_exc()
-            outcome = Outcome("", (f"{type(error).__name__}: {str(error).splitlines()[:1]}",))
+            outcome = Outcome(
+                "it broke off", (f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",)
+            )
     return Line(drill.name, drill.promised, outcome, time.monotonic() - began_s)
 
 

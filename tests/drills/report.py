@@ -32,7 +32,7 @@ class Line:
         return not self.outcome.misses
 
     def __str__(self) -> str:
-        came = "; ".join((self.outcome.came, *self.outcome.misses)).strip("; ").replace("|", "/")
+        came = "; ".join((self.outcome.came, *self.outcome.misses)).replace("|", "/").replace("\n", " ")
         held = "held" if self.holds else "**missed**"
         return f"| {self.name} | {self.promised} | {came} | {self.took_s:.0f} s | {held} |"
 

@@ -22,6 +22,7 @@ from api.cli import (
     recipients,
     reports,
     templates,
+    topics,
     webhooks,
 )
 from api.cli.connection import DEFAULT_URL, Connection
@@ -54,7 +55,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     *(links.group, labels.campaigns, labels.tags, recipients.group, messages.group, clicks.group),
     *(reports.stats, reports.export, webhooks.group),
     *(domains.group, accounts.keys, accounts.tenants, audit.audit),
-    *(operation.ledger, operation.dlq, operation.reclassify, operation.postman),
+    *(operation.ledger, operation.dlq, operation.reclassify, operation.postman, topics.topics),
 )
 for command in COMMANDS:
     smartlinks.add_command(command)

@@ -26,6 +26,7 @@ from edge.cluster_keys import (
 )
 from edge.codes import generate_many
 from edge.links import EdgeLink
+from edge.linkstore import LinkEntry
 from edge.redis_address import ClusterAddress, RedisURLError
 from tests.edge.conftest import DESTINATION, Edge, Reply, running_edge, until, until_async
 from tests.fixtures.redis_cluster import ClusterNode, RedisCluster
@@ -186,7 +187,7 @@ async def test_a_master_that_comes_back_empty_says_of_no_code_that_it_is_unknown
             for number in range(1, LINKS + 1):
                 url = f"https://example.com/{number}"
                 link = EdgeLink(number, "tenant", f"own{number:05}", "", url.encode())
-                await edge.store.restore_link(f"lnk_{number}", number, link, b"{}")
+                await edge.store.restore_link(LinkEntry(f"lnk_{number}", number, 1, link, b"{}"))
                 codes = [code for code, destination in destinations.items() if destination == url]
                 await edge.store.restore_codes("", codes, number)
             await edge.store.mark_whole(LINKS)

@@ -1,8 +1,8 @@
 """Which windows of the rollups make up a span of time, and what of it is left to the rows. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from aggregator.contract import DAY_S
 
@@ -31,13 +31,21 @@ class Cover:
     rest: list[Span] = field(default_factory=list)
 
 
+_DAY_MS: Final = DAY_S * 1000
+
+
 def begins_every_s(grain_s: int) -> int:
     """Windows of several days begin at each midnight of UTC, others where the one before ends."""
     return min(grain_s, DAY_S)
 
 
-def cover(span: Span, subject: int, usable: Usable, grains_s: Iterable[int]) -> Cover:
-    """The largest usable windows of one subject that lie in the span, and the spans between them."""
+def cover(
+    span: Span, subject: int, usable: Usable, grains_s: Iterable[int], clicked_days: Container[int]
+) -> Cover:
+    """The largest usable windows of one subject that lie in the span, and the spans between them.
+
+    Days (numbered from 1970) without clicks are left out.
+    """
     grains = sorted(grains_s, reverse=True)
     found = Cover()
     at, end = span
@@ -52,6 +60,9 @@ def cover(span: Span, subject: int, usable: Usable, grains_s: Iterable[int]) -> 
                     at += step
                     break
         else:
+            if at % _DAY_MS == 0 and at + _DAY_MS <= end and at // _DAY_MS not in clicked_days:
+                at += _DAY_MS
+                continue
             begin, at = at, min(end, (at // finest_ms + 1) * finest_ms)
             if found.rest and found.rest[-1][1] == begin:
                 begin = found.rest.pop()[0]

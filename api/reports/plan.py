@@ -97,15 +97,12 @@ def make_plan(
     if len(subjects) > 1 or left - edges:
         known.names["subjects"] = large
         known.look(_FINE_S, left, everywhere=cut)
-    usable = known.usable
     others = [(subject, [span]) for subject in subjects if subject not in large]
-    totals = {subject: cover(span, subject, usable.get(subject, {}), GRAINS_S) for subject in large}
+    totals = {subject: known.cover(span, subject, GRAINS_S) for subject in large}
     reading = _reading(scope, totals, others)
     if not reading.pieces or _share_of_rest(totals, known, large) > MAX_REST:
         return only_rows
-    series = {
-        subject: _by_bucket(span, subject, usable.get(subject, {}), bucket_starts_ms) for subject in large
-    }
+    series = {subject: _by_bucket(known, span, subject, bucket_starts_ms) for subject in large}
     return Plan(window_scope, reading, _reading(scope, series, others))
 
 
@@ -126,6 +123,7 @@ class _Known:
         self.usable: dict[int, dict[tuple[int, int], int]] = {}
         self.stored: dict[int, int] = {}
         self.clicks: dict[tuple[int, int, int], int] = {}
+        self.clicked_days: dict[int, set[int]] = {}
         self._warehouse = warehouse
         self._span = span
 
@@ -148,6 +146,7 @@ class _Known:
             window = int(subject), int(grain_s), int(start_s)
             changes[window], self.clicks[window] = int(changed), int(stored)
             if grain_s == DAY_S:
+                self.clicked_days.setdefault(int(subject), set()).add(int(start_s) // DAY_S)
                 self.stored[int(subject)] = self.stored.get(int(subject), 0) + int(stored)
         for subject, grain_s, start_s, computed, _ in computing.result():
             if grain_s == FOUR_WEEKS_S:
@@ -160,25 +159,26 @@ class _Known:
             if changes.get((int(subject), int(grain_s), int(start_s))) == computed:
                 self.usable.setdefault(int(subject), {})[int(grain_s), int(start_s)] = int(computed)
 
+    def cover(self, span: Span, subject: int, grains_s: Iterable[int]) -> Cover:
+        return cover(
+            span, subject, self.usable.get(subject, {}), grains_s, self.clicked_days.get(subject, frozenset())
+        )
+
     def left_by_days(self, subjects: Sequence[int]) -> set[int]:
         """The days, numbered from 1970, that windows of days leave of the span for any of the subjects."""
-        spans = [
-            rest
-            for subject in subjects
-            for rest in cover(self._span, subject, self.usable.get(subject, {}), (DAY_S,)).rest
-        ]
+        spans = [rest for subject in subjects for rest in self.cover(self._span, subject, (DAY_S,)).rest]
         return {day for begin, end in spans for day in range(begin // _DAY_MS, (end - 1) // _DAY_MS + 1)}
 
 
-def _by_bucket(
-    span: Span, subject: int, usable: Mapping[tuple[int, int], int], bucket_starts_ms: Sequence[int]
-) -> Cover:
+def _by_bucket(known: _Known, span: Span, subject: int, bucket_starts_ms: Sequence[int]) -> Cover:
     found = Cover()
     edges = [*(max(start, span[0]) for start in bucket_starts_ms), span[1]]
     for begin, end in pairwise(edges):
-        part = cover((begin, end), subject, usable, GRAINS_S)
+        part = known.cover((begin, end), subject, GRAINS_S)
         found.pieces.extend(part.pieces)
-        found.rest.extend(part.rest)
+        for rest in part.rest:
+            is_next = found.rest and found.rest[-1][1] == rest[0]
+            found.rest.append((found.rest.pop()[0], rest[1]) if is_next else rest)
     return found
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import edge
 
-# gh-106052: before 3.11.5 a possessive or atomic group may match nothing that it should. Debian 12 has 3.11.2,
-# on which such an expression found no code at all. Sets of characters may be possessive.
+# gh-106052: before 3.11.5 a possessive or atomic group may match nothing that it should. Debian 12 has
+# 3.11.2, where such an expression found no code at all. Sets of characters may be possessive.
 _POSSESSIVE_GROUP = re.compile(r"(?<!\()\)(?:[+*?]|\{[0-9,]+\})\+|\(\?>")
 
 

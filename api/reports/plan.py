@@ -5,7 +5,7 @@ counted from the rows, exactly. So are those of which the rollups cover too litt
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -25,6 +25,8 @@ _FINE_S: Final = tuple(grain_s for grain_s in GRAINS_S if grain_s < DAY_S)
 _DAYS_OF_FOUR_WEEKS: Final = FOUR_WEEKS_S // DAY_S
 # Of so many clicks in the range a subject's windows are looked for; of fewer, its rows are read.
 _LARGE_FROM_CLICKS: Final = 1_000
+# So many rows are read and counted here in the time in which the engine plans to count them.
+_FEW_CLICKS: Final = 2_000
 _DAY_MS: Final = DAY_S * 1000
 # Links with windows of their own in a report on many links; of those beyond, the rows are read.
 _MAX_SUBJECTS: Final = 200
@@ -71,6 +73,7 @@ class Plan:
     window_scope: str
     totals: Reading
     series: Reading
+    is_of_few_rows: bool = False
 
 
 def make_plan(
@@ -91,7 +94,10 @@ def make_plan(
     known = _Known(warehouse, {**names, "subjects": subjects}, span)
     known.look(GRAINS_S if len(subjects) == 1 else _COARSE_S, edges, everywhere=cut)
     large = [subject for subject, count in known.stored.items() if count >= _LARGE_FROM_CLICKS]
-    if sum(known.stored.values()) <= EXACT_UP_TO_CLICKS or len(large) > _MAX_SUBJECTS:
+    stored = sum(known.stored.values())
+    if stored <= _FEW_CLICKS:
+        return replace(only_rows, is_of_few_rows=True)
+    if stored <= EXACT_UP_TO_CLICKS or len(large) > _MAX_SUBJECTS:
         return only_rows
     left = known.left_by_days(large)
     if len(subjects) > 1 or left - edges:

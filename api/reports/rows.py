@@ -1,8 +1,9 @@
 """Counts from the rows themselves: exact, at a cost by the row."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import orjson
 
@@ -19,6 +20,9 @@ IN_SPAN: Final = (
     "ts >= fromUnixTimestamp64Milli({{{name}_from:Int64}}, 'UTC')"
     " AND ts < fromUnixTimestamp64Milli({{{name}_to:Int64}}, 'UTC')"
 )
+
+
+Key = TypeVar("Key")
 
 
 class Counted(NamedTuple):
@@ -103,6 +107,45 @@ def count_rows(
     second = THREADS.submit(_count, warehouse, condition, parameters, by[half:], None)
     first = _count(warehouse, condition, parameters, by[:half], level)
     return replace(first, keys={**first.keys, **second.result().keys})
+
+
+def count_few_rows(
+    warehouse: Warehouse,
+    scope: Scope,
+    parts: Sequence[Part],
+    bucket_starts_ms: Sequence[int],
+    by: Sequence[Dimension],
+    *,
+    human_only: bool,
+) -> Tally:
+    """The same, of so few rows that reading them costs less than planning to count them."""
+    condition, parameters = where(scope, parts)
+    bots = " AND verdict = 'human'" if human_only else ""
+    rows = warehouse.query(
+        "SELECT roundDown(toUnixTimestamp64Milli(ts), {bucket_starts:Array(Int64)}), verdict, visitor,"
+        f" {', '.join(by) or '1'} FROM clicks WHERE {condition}{bots}",
+        {**parameters, "bucket_starts": list(bucket_starts_ms)},
+    )
+    buckets, verdicts, visitors, *keys = zip(*rows, strict=True) if rows else ((),) * (3 + len(by))
+    clicks = list(zip(verdicts, visitors, strict=True))
+    return Tally(
+        total=_group([""] * len(clicks), clicks).get("", NO_CLICKS),
+        buckets={int(at): counted for at, counted in _group(buckets, clicks).items()},
+        keys={dimension: _group(column, clicks) for dimension, column in zip(by, keys, strict=False)},
+    )
+
+
+def _group(keys: Sequence[Key], clicks: Sequence[tuple[str, int]]) -> dict[Key, Counted]:
+    found: dict[Key, list[tuple[str, int]]] = defaultdict(list)
+    for key, click in zip(keys, clicks, strict=True):
+        found[key].append(click)
+    return {key: _counted(chosen) for key, chosen in found.items()}
+
+
+def _counted(clicks: Sequence[tuple[str, int]]) -> Counted:
+    human = [visitor for verdict, visitor in clicks if verdict == "human"]
+    previews = sum(verdict == "preview" for verdict, _ in clicks)
+    return Counted(len(clicks), len(human), len(set(human)), previews)
 
 
 def _count(

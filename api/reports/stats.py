@@ -20,7 +20,7 @@ from aggregator.contract import DAY_S, TOTAL
 from api.reports.buckets import bucket_starts
 from api.reports.plan import Plan, Reading, make_plan
 from api.reports.query import Dimension, StatsQuery, unix_ms
-from api.reports.rows import NO_CLICKS, Counted, Tally, count_rows
+from api.reports.rows import NO_CLICKS, Counted, Tally, count_few_rows, count_rows
 from api.reports.window_cache import Column, cache_of
 from api.reports.windows import Breakdown, Estimated, level_of, merge_keys, merge_total
 from ingest.contract import Warehouse
@@ -135,13 +135,19 @@ def _count_rest(
     warehouse: Warehouse, query: StatsQuery, plan: Plan, starts_ms: Sequence[int], level: int | None
 ) -> tuple[Tally, Tally]:
     """The rows beside the windows: for totals and breakdowns, and for the series, often the same ones."""
+    by = tuple(dict.fromkeys(query.by))
+    if plan.is_of_few_rows:
+        few = count_few_rows(
+            warehouse, query.scope, plan.totals.rest, starts_ms, by, human_only=query.exclude_bots
+        )
+        return few, few
 
     def count(reading: Reading, by: Sequence[Dimension]) -> Tally:
         return count_rows(
             warehouse, query.scope, reading.rest, starts_ms, by, human_only=query.exclude_bots, level=level
         )
 
-    tally = count(plan.totals, tuple(dict.fromkeys(query.by)))
+    tally = count(plan.totals, by)
     return tally, tally if plan.series.rest == plan.totals.rest else count(plan.series, ())
 
 

@@ -12,6 +12,7 @@ from aiokafka.errors import (
     AuthenticationFailedError,
     IllegalSaslStateError,
     KafkaError,
+    SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
 
@@ -52,7 +53,7 @@ def _in_words(address: KafkaAddress, failure: Exception) -> str:  # noqa: PLR091
                 f"TLS fails ({failure.reason or failure}); is it a TLS port, and does it want a certificate"
                 " of ours (tls_cert, tls_key)?"
             )
-        case AuthenticationFailedError():
+        case AuthenticationFailedError() | SaslAuthenticationFailed():
             return f"user or password is wrong for {address.sasl}; see the user in the URL, and sasl"
         case UnsupportedSaslMechanismError() | IllegalSaslStateError():
             return f"it does not know {address.sasl}; choose another by sasl ({failure})"
@@ -61,10 +62,8 @@ def _in_words(address: KafkaAddress, failure: Exception) -> str:  # noqa: PLR091
         case ConnectionRefusedError():
             return "nothing listens there; is it running, and are host and port right?"
         case _:
-            return (
-                f"the connection fails ({failure}); is it a port for {_protocol(address)}? (tls, and user and"
-                " password, decide)"
-            )
+            wants = "; does it want a certificate of ours (tls_cert, tls_key)?" if address.tls else ""
+            return f"the connection fails ({failure}); is it a port for {_protocol(address)}?{wants}"
 
 
 def _protocol(address: KafkaAddress) -> str:

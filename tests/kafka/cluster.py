@@ -133,7 +133,7 @@ class KafkaCluster:
 
     def __init__(self, folder: Path, *, brokers: int = 1) -> None:
         self._jars = fetch_jars(POM, name="kafka", needs=("java",))
-        ports = _free_ports(2 * brokers)
+        ports = free_ports(2 * brokers)
         self.brokers = [
             Broker(node, folder / f"broker{node}", ports.pop(), ports.pop()) for node in range(1, brokers + 1)
         ]
@@ -175,7 +175,7 @@ def kafka_cluster(folder: Path, *, brokers: int = 1) -> Iterator[KafkaCluster]:
         cluster.kill()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     listeners = [socket.socket() for _ in range(count)]
     for listener in listeners:
         listener.bind(("127.0.0.1", 0))

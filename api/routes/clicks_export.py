@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Generator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -137,16 +138,15 @@ async def _write(
 ) -> AsyncIterator[bytes]:
     """The file. Whoever stops reading ends the query; an error cuts the connection before the end."""
     loop = asyncio.get_running_loop()
-    block, step = first, None
+    # A thread of its own: each thread of the pool would keep what it once needed for blocks.
+    thread = ThreadPoolExecutor(1, "export")
+    block = first
     try:
         while block is not None:
-            if written := await asyncio.to_thread(writer.write, block):
+            if written := await loop.run_in_executor(thread, writer.write, block):
                 yield written
-            step = loop.run_in_executor(None, next, blocks, None)
-            block = await asyncio.shield(step)
-        yield await asyncio.to_thread(writer.end)
+            block = await loop.run_in_executor(thread, next, blocks, None)
+        yield await loop.run_in_executor(thread, writer.end)
     finally:
-        if step is None or step.done():
-            await loop.run_in_executor(None, blocks.close)
-        else:  # a generator can't be closed while a thread is in it
-            step.add_done_callback(lambda _: loop.run_in_executor(None, blocks.close))
+        thread.submit(blocks.close)  # after the step that may be under way
+        thread.shutdown(wait=False)

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from array import array
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import cycle
@@ -64,7 +65,7 @@ def offer(port: int, requests: Iterator[bytes], *, rate: float, seconds: float, 
     poller = select.epoll()
     for descriptor in sockets:
         poller.register(descriptor, select.EPOLLIN)
-    free = list(sockets)
+    free = deque(sockets)  # used in turns, so that none idles until the server closes it
     intended_ns = dict.fromkeys(sockets, 0)
     latencies_ns = array("Q")
     count, interval_ns = int(rate * seconds), 1e9 / rate
@@ -75,7 +76,7 @@ def offer(port: int, requests: Iterator[bytes], *, rate: float, seconds: float, 
     while len(latencies_ns) + failed < count and now_ns < end_ns and sockets:
         due = min(count, int((now_ns - begin_ns) / interval_ns) + 1)
         while sent < due and free:
-            descriptor = free.pop()
+            descriptor = free.popleft()
             intended_ns[descriptor] = begin_ns + int(sent * interval_ns)
             sockets[descriptor].send(next(requests))
             sent += 1

@@ -29,6 +29,7 @@ INSERT_SETTINGS: Final = {
 # Error codes of ClickHouse after which the same statement may succeed later.
 TRANSIENT_CODES: Final = frozenset(
     {
+        60,  # UNKNOWN_TABLE: it is being attached again, or is still to be migrated
         74,  # CANNOT_READ_FROM_FILE_DESCRIPTOR
         75,  # CANNOT_WRITE_TO_FILE_DESCRIPTOR
         159,  # TIMEOUT_EXCEEDED

@@ -23,6 +23,9 @@ Person = tuple[int, str, str]
 """The link's number, the code, and the address where the code alone does not tell."""
 
 SAME_CLICK_MS: Final = 10 * 60 * 1000
+ON_ITS_WAY_MS: Final = (
+    60 * 1000
+)  # to the warehouse: for so long a report that was counted here is remembered here
 _DAY_MS: Final = 24 * 3600 * 1000
 
 
@@ -47,6 +50,9 @@ class AppClicks:
         self._clock = clock
         self._spool: SpoolWriter | None = None
         self._syncing = asyncio.Lock()
+        self._lately: dict[
+            Person | None, tuple[int, str]
+        ] = {}  # time and transaction id of those counted here
 
     async def count(self, tenant: str, reports: Sequence[AppClick]) -> list[Outcome]:
         """What became of each, in order. Those that are counted are on the disk by then.
@@ -56,23 +62,28 @@ class AppClicks:
         links = [await self._find(tenant, report) for report in reports]
         known = [(report, link) for report, link in zip(reports, links, strict=True) if link is not None]
         young, seen = await asyncio.to_thread(self._look_up, tenant, known) if known else (set(), {})
+        self._forget_old()
         outcomes: list[Outcome] = []
         events: list[bytes] = []
+        counted: dict[Person | None, tuple[int, str]] = {}
         for report, link in zip(reports, links, strict=True):
             if link is None or (report.code != link.code and (link.number, report.code) not in young):
                 outcomes.append(UNKNOWN)
                 continue
             person = _person(report, link)
-            if person in seen:
-                outcomes.append(seen_already(seen[person]))
+            already = seen.get(person) or self._lately.get(person, (0, ""))[1]
+            if already:
+                outcomes.append(seen_already(already))
                 continue
             transaction_id, event = self._event(tenant, report, link)
             events.append(event)
             outcomes.append(Outcome(200, None, transaction_id))
             if person is not None:
                 seen[person] = transaction_id
+                counted[person] = self._clock(), transaction_id
         if events:
             self._own_spool().append(b"".join(events))
+            self._lately |= counted
             async with self._syncing:
                 await asyncio.to_thread(self._own_spool().sync)
         return outcomes
@@ -82,6 +93,11 @@ class AppClicks:
         if self._spool is not None:
             self._spool.close()
             self._spool = None
+
+    def _forget_old(self) -> None:
+        oldest = self._clock() - ON_ITS_WAY_MS
+        while self._lately and next(iter(self._lately.values()))[0] < oldest:
+            del self._lately[next(iter(self._lately))]
 
     def _own_spool(self) -> SpoolWriter:
         if self._spool is None:

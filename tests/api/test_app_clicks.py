@@ -78,6 +78,17 @@ async def test_a_recipients_code_counts_once_within_ten_minutes(api: RunningApi)
     assert len(spooled(api)) == 1
 
 
+async def test_a_report_that_comes_again_before_it_is_stored_counts_once(api: RunningApi) -> None:
+    short_url = await mint(api, await api.make())
+    first, again = [(await report(api, {"short-url": short_url})).json() for _ in range(2)]
+    assert again["code"] == 1010
+    assert first["transaction-id"] in again["description"]
+    now_ms = api.clock_ms()
+    api.clock_ms = lambda: now_ms + 61_000  # and it never came to the warehouse
+    assert list((await report(api, {"short-url": short_url})).json()) == ["transaction-id"]
+    assert len(spooled(api)) == 2
+
+
 async def test_a_links_own_code_is_told_apart_by_address(api: RunningApi) -> None:
     link = await api.make()
     one = {"short-url": link["short_url"], "ip-address": "192.0.2.1"}

@@ -33,7 +33,10 @@ from ingest.contract import (
 NOTED_FOR_S: Final = 8 * 24 * 3600  # longer than the topic keeps a command
 AT_ONCE: Final = 64
 RECIPIENTS_A_RUN: Final = 8_000
-MINTED_AT_ONCE: Final = 4
+MINTED_AT_ONCE: Final = 8
+RUNS_OF_A_LINK: Final = (
+    2  # at once: one is looked up while the other is written, and those of other links go on
+)
 PASSING: Final = (
     LinkStoreUnavailableError,
     WarehouseUnavailableError,
@@ -134,13 +137,20 @@ class Applying:
             by_link[command.tenant, command.link_id, command.external_id].append(at)
         answers: list[list[bytes]] = [[] for _ in commands]
 
-        async def add(places: Sequence[int]) -> None:
+        async def add(places: Sequence[int], turns: asyncio.Semaphore) -> None:
             some = [commands[at] for at in places]
-            for at, answer in zip(places, await self._mint(some), strict=True):
+            async with turns:
+                minted = await self._mint(some)
+            for at, answer in zip(places, minted, strict=True):
                 answers[at] = answer
 
-        runs = [run for places in by_link.values() for run in _runs(places, commands)]
-        await asyncio.gather(*map(add, runs))
+        runs = [
+            add(run, turns)
+            for places in by_link.values()
+            for turns in [asyncio.Semaphore(RUNS_OF_A_LINK)]
+            for run in _runs(places, commands)
+        ]
+        await asyncio.gather(*runs)
         return answers
 
     async def _mint(self, commands: Sequence[Addition]) -> list[list[bytes]]:

@@ -36,7 +36,7 @@ BAD_FIELDS: list[tuple[dict[str, Any], str, str]] = [
     ({"not_found_page": {**PAGE, "html": "<h1>"}}, "#/not_found_page/html", "known field"),
     ({"expired_page": {**PAGE, "title": ""}}, "#/expired_page/title", "1"),
     ({"expired_page": {**PAGE, "title": "t" * 121}}, "#/expired_page/title", "120"),
-    ({"expired_page": {**PAGE, "message": "m" * 1001}}, "#/expired_page/message", "1000"),
+    ({"expired_page": {**PAGE, "message": "m" * 1001}}, "#/expired_page/message", "1,000"),
     ({"expired_page": {**PAGE, "message": "\x00"}}, "#/expired_page/message", "Control characters"),
     ({"apple_app_site_association": []}, "#/apple_app_site_association", ""),
     ({"apple_app_site_association": {"x": "x" * MAX_FILE_BYTES}}, "#/apple_app_site_association", "131,072"),

@@ -147,7 +147,7 @@ BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
     ({"at": 1795341600}, "#/at"),
     ({"at": "1970-01-01T00:00:00Z"}, "#/at"),
     ({"at": "2199-01-01T00:00:00Z"}, "#/at"),
-    ({"code": "no"}, "#/code"),
+    ({"code": "n.o"}, "#/code"),
 ]
 
 

@@ -20,7 +20,11 @@ _CLICK: Final = {
     "required": ["short-url"],
     "additionalProperties": False,
     "properties": {
-        "short-url": {**_TEXT, "format": "uri", "description": "The whole short URL that was opened"},
+        "short-url": {
+            **_TEXT,
+            "pattern": r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,4})?(/[A-Za-z0-9_-]{1,50})+$",
+            "description": "The whole short URL that was opened",
+        },
         "user-agent": {**_TEXT, "description": "Of the phone"},
         "ip-address": {**_TEXT, "format": "ip-address", "description": "Of the phone; IPv4 or IPv6"},
     },

@@ -10,7 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-BACKOFF_S: Final = (0.0, 0.5, 1.0, 2.0, 4.0)
+# Before the next start of one that served once, by how many of its lives in a row were short: it was killed,
+# or what it needs is away for a while.
+DELAYS_S: Final = (0.0, 0.1, 0.2, 0.5, 1.0)
+# Of one that never served: its settings are wrong, most likely, and its next start won't mend them.
+DELAYS_NEVER_READY_S: Final = (0.0, 0.5, 1.0, 2.0, 4.0)
 HEALTHY_AFTER_S: Final = 10.0
 _CHUNK_BYTES: Final = 65_536
 _LEFTOVERS_END_WITHIN_S: Final = 2.0
@@ -33,6 +37,8 @@ class Child:
         say: Callable[[str, str], None],
     ) -> None:
         self.name = name
+        self.was_ready = False
+        """Whether any of its lives served; its starter says so."""
         self._command = (sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), *command)
         self._environment = dict(environment)
         self._lock_file = lock_file
@@ -68,10 +74,11 @@ class Child:
                 return
             if time.monotonic() - started_s >= HEALTHY_AFTER_S:
                 failures = 0
-            pause_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+            delay_s = _delay_s(failures, was_ready=self.was_ready)
             failures += 1
-            self._say(self.name, f"{_describe(status)}; starting it again in {pause_s:g} s")
-            await asyncio.sleep(pause_s)
+            never = "" if self.was_ready else " and was never ready"
+            self._say(self.name, f"{_describe(status)}{never}; starting it again in {delay_s:g} s")
+            await asyncio.sleep(delay_s)
 
     async def _run(self) -> int:
         # Not asyncio's own pipe: with that, a program counts as ended only when all who hold the pipe have.
@@ -125,6 +132,11 @@ def _signal_session(pid: int, number: int, *, whole: bool) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def _delay_s(failures: int, *, was_ready: bool) -> float:
+    delays_s = DELAYS_S if was_ready else DELAYS_NEVER_READY_S
+    return delays_s[min(failures, len(delays_s) - 1)]
 
 
 def _describe(status: int) -> str:

@@ -12,7 +12,8 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from deploy.standalone import redis_server
@@ -25,6 +26,14 @@ NotReadyReason = Callable[[], Awaitable[str | None]]
 
 STOPPED_AFTER_S: Final = {"edge": 6.0, "shipper": 7.5, "analytics": 9.0, "redis": 10.0}
 """In their order; what one doesn't need of its time is the next one's."""
+_CHILD_OF: Final = {
+    "edge": "edge",
+    "ingest": "analytics",
+    "aggregator": "analytics",
+    "api": "analytics",
+    "shipper": "shipper",
+}
+"""The child that runs each of the programs with a metrics port."""
 _POLL_S: Final = 0.03
 _TELL_EVERY_S: Final = 5.0
 _NAME_WIDTH: Final = max(map(len, STOPPED_AFTER_S))
@@ -52,14 +61,14 @@ class Supervisor:
             self._environment[f"{PREFIX}REDIS_URL"] = redis_server.url(self._settings.data_dir)
             self._start_child("redis", [redis_server.find_server(), str(configuration)])
             await _wait_until_ready("redis", lambda: redis_server.answers(self._settings.data_dir))
+            self._children["redis"].was_ready = True
         self._start_child("edge", [sys.executable, "-m", "edge"])
         if self._settings.events_url is not None:
             self._start_child("shipper", [sys.executable, "-m", "ingest.shipper"])
         self._start_child("analytics", [sys.executable, "-m", "deploy.standalone.analytics"])
-        host = reachable(self._settings.api_host)
         async with asyncio.TaskGroup() as waiting:
-            for offset, program in enumerate(programs(self._settings)):
-                waiting.create_task(_wait_until_ready(program, self._asks(host, offset)))
+            for child, asks in self._asks_of_children().items():
+                waiting.create_task(self._wait_until_serving(child, asks))
 
     async def stop(self) -> None:
         """Stop everything in order, within ten seconds: at the end of its time each is killed."""
@@ -68,9 +77,17 @@ class Supervisor:
             if name in self._children:
                 await self._children[name].stop(started_s + after_s - time.monotonic())
 
-    def _asks(self, host: str, offset: int) -> NotReadyReason:
-        port = self._settings.metrics_port + offset
-        return lambda: reasons_not_ready(host, port)
+    def _asks_of_children(self) -> dict[str, dict[str, NotReadyReason]]:
+        """How to ask each program whether it is ready, by the child that runs it."""
+        host = reachable(self._settings.api_host)
+        asks: dict[str, dict[str, NotReadyReason]] = {}
+        for port, program in enumerate(programs(self._settings), self._settings.metrics_port):
+            asks.setdefault(_CHILD_OF[program], {})[program] = partial(reasons_not_ready, host, port)
+        return asks
+
+    async def _wait_until_serving(self, child: str, asks: Mapping[str, NotReadyReason]) -> None:
+        await asyncio.gather(*(_wait_until_ready(program, reason) for program, reason in asks.items()))
+        self._children[child].was_ready = True
 
     def _start_child(self, name: str, command: Sequence[str]) -> None:
         child = Child(name, command, environment=self._environment, lock_file=self._lock_file, say=say)

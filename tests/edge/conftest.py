@@ -11,6 +11,7 @@ import pytest
 
 from edge.contract import EdgeLink, LinkStore, Settings, open_link_store, serve_edge
 from tests.fixtures.redis import RedisServer
+from tests.fixtures.stopwatch import stopwatch
 
 DESTINATION = b"https://example.com/landing"
 
@@ -113,17 +114,21 @@ def free_port() -> int:
 
 
 async def until(condition: Callable[[], bool], within_s: float = 5) -> None:
-    """Wait until the condition holds."""
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 - a state, no event
-            await asyncio.sleep(0.005)
+    """Wait until the condition holds; raises `TimeoutError` when the stopwatch says that it took too long."""
+
+    async def holds() -> bool:
+        return condition()
+
+    await until_async(holds, within_s)
 
 
 async def until_async(condition: Callable[[], Awaitable[bool]], within_s: float = 5) -> None:
-    """Wait until the condition holds."""
-    async with asyncio.timeout(within_s):
-        while not await condition():  # noqa: ASYNC110 - a state, no event
-            await asyncio.sleep(0.005)
+    """Wait until the condition holds; raises `TimeoutError` when the stopwatch says that it took too long."""
+    begun = stopwatch.start()
+    while not await condition():
+        if stopwatch.elapsed_s(begun) > within_s:
+            raise TimeoutError(f"not within {within_s} s")
+        await asyncio.sleep(0.005)
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from tests.edge.conftest import Edge, running_edge, until, until_async
 from tests.edge.length import length
 from tests.edge.test_redis_faults import behind_proxy
 from tests.fixtures.redis import RedisServer
+from tests.fixtures.stopwatch import stopwatch
 
 ANSWER_WITHIN_S = 0.3
 BACK_WITHIN_S = 2.0
@@ -38,10 +39,9 @@ class Watched:
         self._codes = iter(codes)
 
     async def ask(self, path: str) -> int:
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
+        begun = stopwatch.start()
         status = (await self.edge.get(path)).status
-        self.slowest_s = max(self.slowest_s, loop.time() - begun)
+        self.slowest_s = max(self.slowest_s, stopwatch.elapsed_s(begun))
         return status
 
     async def ask_fresh(self) -> int:

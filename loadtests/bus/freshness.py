@@ -16,7 +16,8 @@ from typing import Final
 from api.client import Client
 from loadtests.constant_rate import offer, requests_for
 from tests.drills.site import running_site
-from tests.fixtures.system import KEY, System, free_ports
+from tests.fixtures.ports import free_ports
+from tests.fixtures.system import KEY, System
 
 RATE: Final = 5_000.0
 RECIPIENTS: Final = 10_000

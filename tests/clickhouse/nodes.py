@@ -19,7 +19,7 @@ import httpx
 
 from ingest.clickhouse import ClickHouseWarehouse
 from ingest.clickhouse_cluster import CLUSTER_SETTINGS, REPLICA_PATH, ClusterDialect
-from tests.fixtures.system import free_ports
+from tests.fixtures.ports import free_ports
 from tests.fixtures.warehouse import CLICKHOUSE, install_clickhouse
 
 CLUSTER = "campaigns"

@@ -11,7 +11,7 @@ from tests.drills.clients import Crowd, clicking
 from tests.drills.processes import CROWD_RATE, counts, told
 from tests.drills.report import Outcome
 from tests.drills.site import PARTITIONS, PATH, Site, running_site
-from tests.fixtures.system import free_ports
+from tests.fixtures.ports import free_ports
 
 SPOOLS: Final = 24
 FEWEST: Final = 1

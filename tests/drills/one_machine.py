@@ -16,7 +16,8 @@ from tests.drills.clients import clicking
 from tests.drills.exact import Sent, differences
 from tests.drills.report import Outcome
 from tests.drills.rows import make_rows
-from tests.fixtures.system import System, free_ports, wait_until
+from tests.fixtures.ports import free_ports
+from tests.fixtures.system import System, wait_until
 from tests.system.test_whole_way import make_link
 
 ANALYTICS: Final = "deploy.standalone.analytics"

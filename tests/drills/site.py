@@ -17,9 +17,10 @@ from aggregator.contract import read_ledger
 from edge.contract import EdgeLink, open_link_store
 from ingest.contract import Warehouse, WarehouseUnavailableError, open_warehouse
 from tests.drills.exact import Sent, differences
+from tests.fixtures.ports import free_ports
 from tests.fixtures.programs import METRICS_PORTS, Programs
 from tests.fixtures.redis import RedisServer
-from tests.fixtures.system import System, free_ports, wait_until
+from tests.fixtures.system import System, wait_until
 from tests.fixtures.warehouse import clickhouse_server
 from tests.kafka.cluster import KafkaCluster, kafka_cluster
 

@@ -9,7 +9,7 @@ import httpx
 from aggregator.contract import migrate
 from edge.contract import SpoolWriter, load
 from ingest.contract import Warehouse, run
-from tests.fixtures.system import free_ports
+from tests.fixtures.ports import free_ports
 from tests.ingest.runner_bed import DEADLINE_S, assert_stored_once, spool
 
 

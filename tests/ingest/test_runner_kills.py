@@ -14,7 +14,8 @@ import orjson
 import pytest
 
 from edge.contract import SpoolWriter, frame
-from tests.fixtures.system import ROOT, free_ports, wait_until
+from tests.fixtures.ports import free_ports
+from tests.fixtures.system import ROOT, wait_until
 from tests.ingest.click_events import click_json
 from tests.ingest.ingest_program import POINTS
 

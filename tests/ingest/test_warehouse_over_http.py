@@ -8,7 +8,7 @@ import pytest
 
 from aggregator.contract import migrate
 from ingest.contract import Warehouse, open_warehouse
-from tests.fixtures.system import free_ports
+from tests.fixtures.ports import free_ports
 from tests.fixtures.warehouse import clickhouse_server
 from tests.ingest.warehouse_faults import cut_replies, ingest_all
 

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from tests.fixtures.ports import free_ports
 from tests.maven_jars import fetch_jars
 
-START_DEADLINE_S: Final = 60
+START_DEADLINE_S: Final = 120
 CLUSTER_ID: Final = "c21hcnRsaW5rcy10ZXN0cw"
 JVM_OPTIONS: Final = (
     *("-Xms256m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"),
@@ -173,13 +174,3 @@ def kafka_cluster(folder: Path, *, brokers: int = 1) -> Iterator[KafkaCluster]:
         yield cluster
     finally:
         cluster.kill()
-
-
-def free_ports(count: int) -> list[int]:
-    listeners = [socket.socket() for _ in range(count)]
-    for listener in listeners:
-        listener.bind(("127.0.0.1", 0))
-    ports = [int(listener.getsockname()[1]) for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.fixtures.ports import free_ports
 from tests.kafka.cluster import (
     CLUSTER_ID,
     JVM_OPTIONS,
@@ -27,7 +28,6 @@ from tests.kafka.cluster import (
     PROPERTIES,
     START_DEADLINE_S,
     Broker,
-    free_ports,
 )
 from tests.maven_jars import fetch_jars
 

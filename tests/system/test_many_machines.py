@@ -7,9 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.fixtures.ports import free_ports
 from tests.fixtures.programs import METRICS_PORTS, Programs
 from tests.fixtures.redis import RedisServer
-from tests.fixtures.system import System, free_ports, wait_until
+from tests.fixtures.system import System, wait_until
 from tests.fixtures.warehouse import clickhouse_server
 from tests.system.test_whole_way import DESKTOP, IPHONE, SHOP, click, make_link
 

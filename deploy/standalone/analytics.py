@@ -1,13 +1,17 @@
 """Ingest, aggregator and api in one process: the in-process warehouse can be opened by one only.
 
+Ingest and api come first: what the aggregator looks at when it starts would hold them up for seconds.
+
 One of them failing takes the process down, for the supervisor to start it again: nothing of theirs is kept
 in memory alone. On SIGTERM, SIGINT or the supervisor's death they drain, and the warehouse is closed.
 """
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -16,17 +20,18 @@ import uvloop
 import aggregator.contract
 import api.contract
 import ingest.contract
+from deploy.standalone.ports import programs, reachable
+from deploy.standalone.readiness import reasons_not_ready
 from edge.contract import Settings, SettingsError, configure_logging, load
 from ingest.contract import Warehouse, open_warehouse
 
 Run = Callable[[Settings, Warehouse, asyncio.Event], Awaitable[None]]
 
 DRAIN_WITHIN_S: Final = 2.5
-_RUNS: Final[dict[str, Run]] = {
-    "ingest": ingest.contract.run,
-    "aggregator": aggregator.contract.run,
-    "api": api.contract.run,
-}
+_FIRST: Final[dict[str, Run]] = {"ingest": ingest.contract.run, "api": api.contract.run}
+HEAD_START_S: Final = 10.0
+"""How long the aggregator waits for the others to be ready: they may never be."""
+_POLL_S: Final = 0.05
 _log = logging.getLogger(__name__)
 
 
@@ -57,10 +62,23 @@ async def _serve(settings: Settings) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         for name in await asyncio.to_thread(aggregator.contract.migrate, warehouse):
             _log.info("applied migration %s", name)
-        await run_until(stop, settings, warehouse, _RUNS)
+        await run_until(stop, settings, warehouse, {**_FIRST, "aggregator": run_aggregator_last})
         _log.info("drained")
     finally:
         await asyncio.to_thread(warehouse.close)
+
+
+async def run_aggregator_last(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> None:
+    """Run the aggregator once the others are ready, or `HEAD_START_S` have passed."""
+    host = reachable(settings.api_host)
+    ends_s = time.monotonic() + HEAD_START_S
+    for port, program in enumerate(programs(settings), settings.metrics_port):
+        while program in _FIRST and not stop.is_set() and time.monotonic() < ends_s:
+            if await reasons_not_ready(host, port) is None:
+                break
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _POLL_S)
+    await aggregator.contract.run(settings, warehouse, stop)
 
 
 async def run_until(

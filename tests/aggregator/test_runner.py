@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,18 +19,17 @@ from aggregator.runner import Housekeeping
 from edge.contract import Settings
 from ingest.contract import Catalogue, ReplayEnrichment, Warehouse
 from tests.fixtures.clicks import insert_clicks
+from tests.fixtures.ports import free_port
 
 NOW = datetime(2025, 6, 15, 12, 7, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
+WITHIN_S = 90
 
 
 @pytest.fixture
 def metrics_port() -> int:
     """A port whose second next one is free."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port - 2
+    return free_port() - 2
 
 
 def housekeeping_of(warehouse: Warehouse, registry: CollectorRegistry) -> Housekeeping:
@@ -47,14 +45,14 @@ def housekeeping_of(warehouse: Warehouse, registry: CollectorRegistry) -> Housek
 
 
 async def wait_for_status(url: str, status: int) -> str:
-    """The body of the first answer with this status, within 20 s."""
-    async with asyncio.timeout(20), aiohttp.ClientSession() as session:
+    """The body of the first answer with this status, within `WITHIN_S`."""
+    async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession() as session:
         while True:
             try:
                 async with session.get(url) as answer:
                     if answer.status == status:
                         return await answer.text()
-            except aiohttp.ClientConnectorError:
+            except aiohttp.ClientConnectionError:
                 pass
             await asyncio.sleep(0.05)
 
@@ -69,7 +67,7 @@ async def test_it_runs_tells_and_stops(warehouse: Warehouse, tmp_path: Path, met
     assert 'smartlinks_aggregator_rows{table="clicks"} 0.0' in metrics
     assert "smartlinks_aggregator_last_run_timestamp_seconds 1" in metrics
     stop.set()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, WITHIN_S)
 
 
 def test_one_run_does_all_tasks(warehouse: Warehouse) -> None:
@@ -122,7 +120,7 @@ async def test_the_program_migrates_serves_and_ends_on_sigterm(
     try:
         await wait_for_status(f"http://127.0.0.1:{metrics_port + 2}/readyz", 200)
         program.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(program.wait(), 10) == 0
+        assert await asyncio.wait_for(program.wait(), WITHIN_S) == 0
     finally:
         if program.returncode is None:
             program.kill()

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -128,7 +128,7 @@ async def test_what_does_not_fit_has_the_vendors_code(
 
 async def test_errors_before_the_route_have_the_vendors_shape(api: RunningApi) -> None:
     url = f"{api.url}/v1/clicks"
-    async with httpx.AsyncClient() as anonymous:
+    async with httpx.AsyncClient(timeout=30) as anonymous:
         without = await anonymous.post(url, json={"short-url": "x"})
         wrong = await anonymous.post(url, json={"short-url": "x"}, headers={"Key": "nonsense"})
         method = await anonymous.put(url, json={}, headers=dict(api.client.headers))
@@ -174,9 +174,7 @@ clicks = st.fixed_dictionaries(
 )
 
 
-@hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=60)
 @given(body=json_values | clicks | st.lists(clicks, max_size=3))
 async def test_any_json_is_answered(api: RunningApi, body: object) -> None:
     answer = await api.client.post(

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.api.conftest import DOMAIN, RunningApi
@@ -205,7 +205,7 @@ near_bodies = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(body=json_values | near_bodies)
 async def test_any_json_makes_a_link_or_a_problem(api: RunningApi, body: object) -> None:
     answer = await api.client.post("/v1/links", content=json.dumps(body).encode("ascii"), headers=JSON)

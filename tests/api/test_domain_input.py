@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.domain_models import MAX_FILE_BYTES
@@ -88,7 +88,7 @@ near_bodies = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(body=json_values | near_bodies)
 async def test_any_json_makes_a_domain_or_a_problem(api: RunningApi, body: object) -> None:
     answer = await api.client.post("/v1/domains", content=json.dumps(body).encode("ascii"), headers=JSON)

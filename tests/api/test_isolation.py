@@ -120,7 +120,7 @@ async def test_nothing_opens_without_a_key_whatever_is_asked(
 
 async def test_a_suspended_tenant_is_refused_until_it_is_taken_up_again(api: RunningApi) -> None:
     assert (await api.client.post("/v1/tenants", json={"id": "other"})).status_code == 201
-    async with httpx.AsyncClient(base_url=api.url, headers={"Key": OTHER_KEY}) as other:
+    async with httpx.AsyncClient(base_url=api.url, headers={"Key": OTHER_KEY}, timeout=30) as other:
         assert (await other.get("/v1/links")).status_code == 200
         await api.client.patch("/v1/tenants/other", json={"active": False})
         answer = await other.get("/v1/links")

@@ -130,7 +130,7 @@ def make_stream() -> Iterator[Callable[[str], Stream]]:
 
 
 def assert_counted_once(group: Group, stream: Stream) -> None:
-    wait_until("all is stored", lambda: group.stored() >= stream.total, deadline_s=60)
+    wait_until("all is stored", lambda: group.stored() >= stream.total)
     ask = group.warehouse.query
     rows = ask("SELECT source, count(), uniqExact(seq), max(seq) FROM clicks GROUP BY source ORDER BY source")
     assert rows == [(source, sent, sent, sent) for source, sent in stream.sent.items()], group.logs()
@@ -154,7 +154,7 @@ def test_members_killed_at_every_point(
             stream.feed()
             return mortal.poll() is not None
 
-        wait_until(f"death at {point}", died, deadline_s=60)
+        wait_until(f"death at {point}", died)
         assert mortal.returncode == -signal.SIGKILL, group.logs()
     assert_counted_once(group, stream)
 
@@ -170,19 +170,19 @@ def test_members_come_and_go_and_one_is_paused_past_its_session(
         before = group.stored()
         for _ in range(lots):
             stream.feed()
-        wait_until("progress", lambda: group.stored() > before, deadline_s=30)
+        wait_until("progress", lambda: group.stored() > before)
 
     move_on(3)
     paused.send_signal(signal.SIGSTOP)
     stream.feed()
     # Its session ends, and others take its partitions while it thinks it has them.
-    wait_until("all is stored without it", lambda: group.stored() >= stream.total, deadline_s=30)
+    wait_until("all is stored without it", lambda: group.stored() >= stream.total)
     move_on(3)
     paused.send_signal(signal.SIGCONT)
     others.append(group.join())
     move_on(3)
     others[0].terminate()
-    assert others[0].wait(20) == 0
+    assert others[0].wait(60) == 0
     move_on(3)
     assert_counted_once(group, stream)
 
@@ -198,7 +198,7 @@ def test_a_broker_killed_and_started_again(
     members = [group.join() for _ in range(2)]
     for _ in range(2):
         stream.feed()
-        wait_until("the first clicks", lambda: group.stored() > 0, deadline_s=60)
+        wait_until("the first clicks", lambda: group.stored() > 0)
         stream.feed()
         cluster.kill()
         cluster.start()

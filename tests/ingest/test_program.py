@@ -21,7 +21,8 @@ async def test_the_program_says_why_it_is_not_ready_and_serves_its_metrics(
     settings = load(data_dir=tmp_path, metrics_port=port - 1, api_host="127.0.0.1")
     stop = asyncio.Event()
     running = asyncio.create_task(run(settings, empty_warehouse, stop))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http, asyncio.timeout(DEADLINE_S):
+    url = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=url, timeout=DEADLINE_S) as http, asyncio.timeout(DEADLINE_S):
         answer = await _get(http, "/readyz", lambda answer: "no table clicks" in answer.text)
         assert answer.status_code == 503
         await asyncio.to_thread(migrate, empty_warehouse)
@@ -30,7 +31,7 @@ async def test_the_program_says_why_it_is_not_ready_and_serves_its_metrics(
         await _get(http, "/metrics", lambda answer: "smartlinks_ingest_stored_total 3.0" in answer.text)
         assert (await http.get("/livez")).status_code == 200
     stop.set()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(DEADLINE_S):
         await running
     writer.close()
     assert_stored_once(empty_warehouse, 3)
@@ -43,7 +44,7 @@ async def _get(
     while True:
         try:
             answer = await http.get(path)
-        except httpx.ConnectError:
+        except httpx.TransportError:
             answer = None
         if answer is not None and expected(answer):
             return answer

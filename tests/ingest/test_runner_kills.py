@@ -73,7 +73,7 @@ def ingest(data_dir: Path, point: str = "none", nth: int = 1) -> subprocess.Comp
         cwd=ROOT,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=200,
     )
 
 

@@ -17,6 +17,9 @@ from ingest.sources import open_source
 from ingest.sources.source import Fetched, PartitionLostError, Range, Source
 from tests.kafka.feeder import KafkaFeeder
 
+WITHIN_S = 60
+"""Long, for readers of a group wait for one another."""
+
 
 class Bed(Protocol):
     """One stream with one partition. Events are appended to it; readers come and go."""
@@ -100,7 +103,7 @@ def values(fetched: Fetched) -> list[bytes]:
 
 
 async def fetch_one(source: Source, max_records: int = 1000) -> Fetched:
-    [fetched] = await source.fetch(max_records, 5)
+    [fetched] = await source.fetch(max_records, WITHIN_S)
     return fetched
 
 
@@ -114,15 +117,15 @@ async def test_what_came_is_fetched_once_and_in_order(bed: Bed, source: Source) 
 
 
 async def test_an_idle_source_answers_empty_when_the_wait_is_over(source: Source) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN_S):
         assert await source.fetch(1000, 0.2) == []
 
 
 async def test_a_fetch_returns_as_soon_as_something_comes(bed: Bed, source: Source) -> None:
-    waiting = asyncio.create_task(source.fetch(1000, 60))
+    waiting = asyncio.create_task(source.fetch(1000, 10 * WITHIN_S))
     await asyncio.sleep(0)
     bed.append(*events(1))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN_S):
         [fetched] = await waiting
     assert values(fetched) == events(1)
 
@@ -257,7 +260,7 @@ async def test_a_cancelled_fetch_loses_nothing(bed: Bed, source: Source) -> None
         results = await asyncio.gather(fetch, return_exceptions=True)
         if not isinstance(results[0], BaseException):
             found += [value for fetched in results[0] for value in values(fetched)]
-    while len(found) < 30 and (batch := await source.fetch(1000, 10)):
+    while len(found) < 30 and (batch := await source.fetch(1000, WITHIN_S)):
         found += [value for fetched in batch for value in values(fetched)]
     assert found == events(30)
     assert await source.fetch(1000, 0.1) == []

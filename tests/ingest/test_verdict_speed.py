@@ -1,4 +1,4 @@
-"""No text that a stranger sends takes enrichment longer than a millisecond, whatever it repeats."""
+"""No text that a stranger sends costs enrichment more than a millisecond of CPU, whatever it repeats."""
 
 import time
 
@@ -23,14 +23,14 @@ enrichment = Enrichment(geo=Geo(None), visitor_ids=VisitorIds(b"k" * 32))
 
 
 def least_seconds(tries: int, **fields: str) -> float:
-    """The quickest of some tries, each with caches that don't know the values: others use the machine too."""
+    """The least CPU time of some tries, each with caches that don't know the values."""
     seconds = []
     for at in range(tries):
         fresh = {name: value[: MAX_CHARS - 8] + f"{at:8}" for name, value in fields.items()}
         click = a_click(**fresh)
-        began_s = time.perf_counter()
+        began_s = time.thread_time()
         enrichment.columns([click], now_ms=1)
-        seconds.append(time.perf_counter() - began_s)
+        seconds.append(time.thread_time() - began_s)
     return min(seconds)
 
 
@@ -46,7 +46,7 @@ def test_repetition_in_other_headers(piece: str) -> None:
     assert least_seconds(9, referer=f"https://{text}", language=text, ip=text) < MAX_S
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(min_size=MAX_CHARS // 4, max_size=MAX_CHARS), st.lists(st.sampled_from(PIECES), max_size=200))
 def test_any_text_and_any_mixture(text: str, pieces: list[str]) -> None:
     assert least_seconds(9, ua=text, referer=text, language=text, ip=text) < MAX_S

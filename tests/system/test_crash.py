@@ -25,7 +25,7 @@ def drill(system: System, kill: Callable[[], None]) -> None:
             answered = len(clients.answered)
             wait_until("clicks", lambda seen=answered: len(clients.answered) > seen + CLICKS_A_KILL)  # type: ignore[misc] # bound now
             kill()
-            system.wait_ready(deadline_s=30.0)
+            system.wait_ready()
     assert clients.destinations == {DESTINATION}
     assert 404 not in clients.statuses, clients.statuses
     misses, _ = end_and_count(system, Sent(clients.asked, clients.answered))

@@ -47,9 +47,9 @@ def test_requests_that_were_due_in_a_stall_count_with_all_their_waiting() -> Non
     with server_that_stalls_at(100) as port:
         offered = offer(port, repeat(b"GET / HTTP/1.1\r\n\r\n"), rate=500, seconds=2, connections=1)
     assert (offered.requests, offered.failed) == (1_000, 0)
-    assert offered.p50_ms < STALL_S * 1e3 / 2
     assert offered.p99_ms > STALL_S * 1e3 * 0.9
     assert offered.max_ms >= STALL_S * 1e3
+    assert offered.p50_ms < offered.max_ms / 2
 
 
 def test_an_answer_that_is_no_redirect_is_a_failure() -> None:

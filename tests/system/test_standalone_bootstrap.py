@@ -4,10 +4,10 @@ import ast
 import hashlib
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ import pytest
 from deploy.standalone import node_packages
 from tests.fixtures.system import ROOT
 
-WARM_S = 0.2
+WARM_CPU_S = 0.2  # with nothing to install; it is not timed, for others use the machine too
 PACKAGES = {"requirements.lock": ("idna",), "requirements-dev.lock": ("idna", "iniconfig")}
 
 
@@ -49,9 +49,15 @@ def bootstrap(root: Path, *arguments: str, **environment: str) -> subprocess.Com
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
         check=False,
     )
+
+
+def cpu_of_children_s() -> float:
+    """CPU time of all processes that this one has started and seen end."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def has(root: Path, package: str) -> bool:
@@ -68,11 +74,11 @@ def test_installs_once_and_costs_nothing_afterwards(checkout: Path) -> None:
     assert "No module named 'api'" in command.stderr  # this checkout has none; the command looks for it there
     seconds = []
     for _ in range(3):
-        began_s = time.monotonic()
+        before_s = cpu_of_children_s()
         again = bootstrap(checkout)
-        seconds.append(time.monotonic() - began_s)
+        seconds.append(cpu_of_children_s() - before_s)
         assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
-    assert min(seconds) < WARM_S
+    assert min(seconds) < WARM_CPU_S
 
 
 def test_adds_the_development_packages_when_asked_to(checkout: Path) -> None:

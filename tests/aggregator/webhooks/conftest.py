@@ -50,9 +50,15 @@ class Hooks:
 
 
 @pytest.fixture
-async def hooks(warehouse: Warehouse) -> AsyncIterator[Hooks]:
+def answer_within_s() -> float:
+    """How long a receiver may take. A test whose receiver hangs overrides it."""
+    return 60.0
+
+
+@pytest.fixture
+async def hooks(warehouse: Warehouse, answer_within_s: float) -> AsyncIterator[Hooks]:
     """An aggregator that may call loopback, and has looked once: what comes now is news."""
-    async with open_session(LOOPBACK, timeout_s=1.0) as session:
+    async with open_session(LOOPBACK, timeout_s=answer_within_s) as session:
         metrics = WebhookMetrics(CollectorRegistry())
         hooks = Hooks(
             warehouse, Dispatch(warehouse, session, metrics, clock_ms=lambda: hooks.at_ms), metrics, now_ms()

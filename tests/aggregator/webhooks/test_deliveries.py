@@ -65,6 +65,7 @@ async def test_a_receiver_that_fails_is_tried_again_under_the_same_id(
     assert 5 * 60_000 <= hooks.standings("whk_1")[0].due_at_ms - hooks.at_ms <= 6 * 60_000
 
 
+@pytest.mark.parametrize("answer_within_s", [1.0])
 async def test_a_receiver_that_hangs_is_left_after_a_while(hooks: Hooks, receiver: Receiver) -> None:
     async def hang(_received: Received) -> web.StreamResponse:
         await asyncio.Event().wait()

@@ -1,6 +1,5 @@
 """Messages that are ready to be handed over, and an SMSC to hand them to."""
 
-import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from api.messages.encoding import count_segments, encoding_of
 from api.messages.message import Message, new_message_id
 from tests.api.messages.receiver import Receiver, running_receiver
+from tests.fixtures.ports import free_port
 from tests.maven_jars import JarsUnavailableError
 from tests.smsc.smsc import Smsc, running_smsc
 
@@ -48,11 +48,8 @@ def make_message() -> MakeMessage:
 
 @pytest.fixture
 async def smsc() -> AsyncIterator[Smsc]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     try:
-        async with running_smsc(port) as running:
+        async with running_smsc(free_port()) as running:
             yield running
     except JarsUnavailableError as error:
         pytest.skip(str(error))

@@ -96,6 +96,7 @@ async def test_one_that_hangs_or_is_not_there_is_unavailable(
         await gateway.send(make_message())
     over.set()
     await gateway.close()
+    monkeypatch.undo()
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         gateway = open_gateway(f"http://127.0.0.1:{unheard.getsockname()[1]}/")

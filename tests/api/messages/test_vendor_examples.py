@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.messages.expiry import read_expiry
@@ -232,7 +232,7 @@ BODIES = JSON | st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(body=BODIES)
 async def test_any_json_is_taken_or_refused_with_reason(api: RunningApi, body: Any) -> None:
     headers = {"Content-Type": "application/json"}

@@ -18,12 +18,8 @@ from statistics import median
 from typing import Final
 
 from loadtests.bench.figures import Section
-from loadtests.bench.redirects import (
-    growth_section,
-    measure_in_turns,
-    redirects_section,
-    spooled_target,
-)
+from loadtests.bench.growth import growth_section
+from loadtests.bench.redirects import measure_in_turns, redirects_section, spooled_target
 from loadtests.bench.redis_memory import LINK_NUMBER, measure_claimed, memory_section
 from loadtests.bench.report import render_section, render_targets, write_into
 from loadtests.bench.restart import restart_section
@@ -109,7 +105,7 @@ def measure(folder: Path, code_count: int, rounds: int, soak_requests: int) -> I
                 ),
                 "many": Case(variants.enter_context(running_variant("uncached", folder / "u2", many)), asked),
             }
-            yield growth_section(measure_in_turns(wrk, flat, rounds), FEW, code_count)
+            yield growth_section(wrk, flat, rounds, few=FEW, many=code_count)
         servers = {"nginx": (nginx, asked), "cached": (edge.server, one), "personal": (edge.server, asked)}
         maximum = median(run.rate for run in results["personal"])
         yield tail_section(servers, maximum)

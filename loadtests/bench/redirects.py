@@ -1,4 +1,4 @@
-"""CPU a redirect, requests a second, and whether the cost stays flat: one worker, one core, closed loop."""
+"""CPU a redirect and requests a second: one worker, one core, closed loop."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,6 @@ from loadtests.neighbours import spooled_clicks
 SECONDS: Final = 2
 MOST_CPU: Final = {"personal": 2.0, "cached": 1.6}
 LEAST_RATE: Final = 0.5
-MOST_GROWTH: Final = 1.1
 
 _MEANING: Final = {
     "nginx": "`return 302`",
@@ -83,28 +82,6 @@ def _row(results: Results, name: str) -> tuple[str, ...]:
         f"{median(run.rate for run in runs):,.0f}",
         f"{ratios(results, name, 'rate'):.2f}",
         f"{median(run.p99_ms for run in runs):.1f}",
-    )
-
-
-def growth_section(results: Results, few: int, many: int) -> Section:
-    """`results` has the cases `nginx`, `few` and `many`, both by workers that cache next to nothing."""
-    growth = ratios(results, "many", "cpu_us", base="few")
-    rows = [
-        (
-            f"{count:,}",
-            f"{median(run.cpu_us for run in results[name]):.2f}",
-            f"{ratios(results, name, 'cpu_us'):.2f}",
-            f"{median(run.instructions or 0 for run in results[name]):,.0f}",
-            f"{median(run.rate for run in results[name]):,.0f}",
-        )
-        for name, count in (("few", few), ("many", many))
-    ]
-    return Section(
-        "The cost is flat",
-        "Codes in Redis, each request looked up there by a worker whose caches are cut to 200 codes.",
-        ("codes", "CPU µs", "x nginx", "instructions", "requests/s"),
-        rows,
-        [Target(f"CPU a redirect at {many:,} codes", growth, MOST_GROWTH, unit=f"x that at {few:,}")],
     )
 
 

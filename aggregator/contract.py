@@ -1,5 +1,6 @@
 """What other folders may use of the aggregator. Nothing else of it is imported from outside."""
 
+from aggregator.app_reports import SAME_CLICK_MS
 from aggregator.dead_letters import (
     LETTERS_A_WISH,
     OpenLetter,
@@ -65,6 +66,7 @@ __all__ = [
     "MAX_KEYS",
     "QUARTER_S",
     "RECEIPTS",
+    "SAME_CLICK_MS",
     "SECRET_OVERLAP_MS",
     "TOTAL",
     "Change",

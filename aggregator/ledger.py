@@ -54,6 +54,7 @@ SELECT
     (SELECT sum(clicks) FROM click_changes WHERE scope = 'tenant') AS in_rollup,
     (SELECT countIf(reason = 'erased') FROM removed_clicks FINAL) AS erased,
     (SELECT countIf(reason = 'expired') FROM removed_clicks FINAL) AS expired,
+    (SELECT countIf(reason = 'repeated') FROM removed_clicks FINAL) AS reported_twice,
     (SELECT sum(records) FROM passed_over_records FINAL WHERE reason = 'damaged') AS damaged,
     (SELECT sum(records) FROM passed_over_records FINAL WHERE reason = 'repeated') AS repeated
 """
@@ -99,6 +100,7 @@ class Account:
 class Ledger:
     """All in clicks. `stored` and `answered` leave replays of dead letters out, `rows` has them.
 
+    `reported_twice` are removed reports of apps whose redirect is stored, `repeated` came again by the bus.
     `damaged` records are among `account.missing`; the others of those were never spooled.
     """
 
@@ -114,6 +116,7 @@ class Ledger:
     in_rollup: int
     erased: int
     expired: int
+    reported_twice: int
 
     @property
     def not_spooled(self) -> int:
@@ -133,7 +136,7 @@ class Ledger:
         ever_stored = self.stored + self.replayed
         return {
             "answered": -self.account.surplus,
-            "rows": self.rows + self.erased + self.expired - ever_stored,
+            "rows": self.rows + self.erased + self.expired + self.reported_twice - ever_stored,
             "rollup": self.in_rollup - ever_stored,
         }
 
@@ -183,7 +186,7 @@ def _count(warehouse: Warehouse, spool_dir: Path) -> Ledger:
     replayed = sum(count.stored for source, count in counts.items() if source in replays)
     answering = {source: count for source, count in counts.items() if source not in replays}
     found = account(answering, last_spooled)
-    ((rows, in_rollup, erased, expired, damaged, repeated),) = warehouse.query(_TOTALS)
+    ((rows, in_rollup, erased, expired, reported_twice, damaged, repeated),) = warehouse.query(_TOTALS)
     ((letters_open, letters_replayed, letters_discarded),) = warehouse.query(_LETTERS)
     return Ledger(
         account=found,
@@ -198,4 +201,5 @@ def _count(warehouse: Warehouse, spool_dir: Path) -> Ledger:
         in_rollup=int(in_rollup),
         erased=int(erased),
         expired=int(expired),
+        reported_twice=int(reported_twice),
     )

@@ -31,7 +31,7 @@ class LedgerMetrics:
         )
         self._removed = Gauge(
             "smartlinks_ledger_removed",
-            "Clicks that were rows: erased, expired",
+            "Clicks that were rows: erased, expired, repeated (an app's report of a redirect)",
             ["reason"],
             registry=registry,
         )
@@ -62,7 +62,12 @@ class LedgerMetrics:
         }
         for reason, clicks in dropped.items():
             self._dropped.labels(reason).set(clicks)
-        for reason, clicks in {"erased": ledger.erased, "expired": ledger.expired}.items():
+        removed = {
+            "erased": ledger.erased,
+            "expired": ledger.expired,
+            "repeated": ledger.reported_twice,
+        }
+        for reason, clicks in removed.items():
             self._removed.labels(reason).set(clicks)
         for account, clicks in ledger.differences.items():
             self._difference.labels(account).set(clicks)

@@ -11,6 +11,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from aggregator.app_reports import remove_repeated_reports
 from aggregator.broken_parts import had_no_room, mend_broken_parts
 from aggregator.erasure import purge_deleted_rows, sweep_erasures, sweep_recipients
 from aggregator.ledger import read_ledger
@@ -155,6 +156,7 @@ class Housekeeping:
             "sweep_recipients": lambda: self._metrics.swept_clicks.inc(
                 sweep_recipients(self._warehouse, now)
             ),
+            "remove_repeated_reports": lambda: remove_repeated_reports(self._warehouse, now),
             "expire_clicks": lambda: self._metrics.expired_clicks.inc(self._expire(now)),
             "drop_salts": lambda: drop_salts(self._warehouse, int(now.timestamp() * 1000)),
             "finish_removals": lambda: finish_removals(self._warehouse, now),

@@ -47,6 +47,7 @@ class RemovedClicks(BaseModel):
 
     erased: int = Field(description="With a link or a person")
     expired: int = Field(description="Older than their tenant keeps clicks")
+    repeated: int = Field(description="Reported by an app, and a redirect of the same person came, too")
 
 
 class LedgerDifferences(BaseModel):
@@ -92,7 +93,9 @@ class LedgerDocument(BaseModel):
                 discarded_dead_letters=ledger.letters_discarded,
             ),
             repeats_filtered=ledger.repeated,
-            removed=RemovedClicks(erased=ledger.erased, expired=ledger.expired),
+            removed=RemovedClicks(
+                erased=ledger.erased, expired=ledger.expired, repeated=ledger.reported_twice
+            ),
             rows=ledger.rows,
             in_rollup=ledger.in_rollup,
         )

@@ -24,7 +24,7 @@ LINK_WINDOWS: Final = 200
 # Longer than any one delete takes.
 LEFT_BY_THE_DEAD: Final = timedelta(minutes=10)
 
-RemovalReason = Literal["erased", "expired"]
+RemovalReason = Literal["erased", "expired", "repeated"]
 
 _REMOVED_AT: Final = "fromUnixTimestamp64Milli({removed_at:Int64}, 'UTC')"
 _RECORDED: Final = f"SELECT source, seq FROM removed_clicks WHERE removed_at = {_REMOVED_AT}"

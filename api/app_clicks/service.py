@@ -2,7 +2,8 @@
 
 The same person's click is not counted twice: where a redirect or another report of the same code was stored
 within `SAME_CLICK_MS`, the report is answered with that click. Whose it is, a personal code says by itself;
-for any other the address must be the same.
+for any other the address must be the same. A redirect takes a moment to the warehouse, so a report is held
+for one before it is counted; the aggregator removes what was counted when a redirect took longer.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Final
 
 import orjson
 
+from aggregator.contract import SAME_CLICK_MS
 from api.app_clicks.report import UNKNOWN, AppClick, Outcome, seen_already
 from api.domains import Domains
 from api.events import Clock
@@ -22,10 +24,10 @@ from ingest.contract import LinkDocument, Warehouse, edge_link, read_tenants
 Person = tuple[int, str, str]
 """The link's number, the code, and the address where the code alone does not tell."""
 
-SAME_CLICK_MS: Final = 10 * 60 * 1000
-ON_ITS_WAY_MS: Final = (
-    60 * 1000
-)  # to the warehouse: for so long a report that was counted here is remembered here
+HELD_S: Final = 1.0
+"""What a redirect takes to the warehouse where nothing is behind."""
+ON_ITS_WAY_MS: Final = 60 * 1000
+"""To the warehouse: for so long a report that was counted here is remembered here."""
 _DAY_MS: Final = 24 * 3600 * 1000
 
 
@@ -50,17 +52,18 @@ class AppClicks:
         self._clock = clock
         self._spool: SpoolWriter | None = None
         self._syncing = asyncio.Lock()
-        self._lately: dict[
-            Person | None, tuple[int, str]
-        ] = {}  # time and transaction id of those counted here
+        # Time and transaction id of those counted here.
+        self._lately: dict[Person | None, tuple[int, str]] = {}
 
     async def count(self, tenant: str, reports: Sequence[AppClick]) -> list[Outcome]:
-        """What became of each, in order. Those that are counted are on the disk by then.
+        """What became of each, in order, after `HELD_S`. Those that are counted are on the disk by then.
 
         Raises `LinkStoreUnavailableError`, `WarehouseUnavailableError`, and `OSError` where the disk is full.
         """
         links = [await self._find(tenant, report) for report in reports]
         known = [(report, link) for report, link in zip(reports, links, strict=True) if link is not None]
+        if known:
+            await hold()
         young, seen = await asyncio.to_thread(self._look_up, tenant, known) if known else (set(), {})
         self._forget_old()
         outcomes: list[Outcome] = []
@@ -183,6 +186,11 @@ WHERE tenant = {tenant:String} AND link IN {links:Array(UInt64)} AND code IN {co
     AND verdict = 'human' AND ts >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
 ORDER BY ts, source, seq
 """
+
+
+async def hold() -> None:
+    """Let redirects of this moment reach the warehouse."""
+    await asyncio.sleep(HELD_S)
 
 
 def _person(report: AppClick, link: LinkDocument) -> Person | None:

@@ -89,7 +89,8 @@ async def report_clicks(request: Request, tenant: Tenant, services: ServicesOf) 
     """Count clicks that the phone's system took past the redirect (Universal Links, App Links).
 
     They are judged and counted like any other, with channel `app`. A click of a person whose redirect or
-    report was stored within the last ten minutes is not counted twice. A list of up to 1,000 clicks is
+    report came within the last ten minutes is not counted twice; to see redirects of the same moment, the
+    answer is held for a second. A list of up to 1,000 clicks is
     answered by a list in the same order.
     """
     require_media_type(request, JSON_TYPES)

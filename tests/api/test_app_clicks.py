@@ -20,6 +20,12 @@ PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.
 DAY_MS = 24 * 3600 * 1000
 
 
+@pytest.fixture(autouse=True)
+def not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is on its way to the warehouse here but what a test says."""
+    monkeypatch.setattr("api.app_clicks.service.HELD_S", 0.0)
+
+
 async def report(api: RunningApi, body: object, **kwargs: Any) -> httpx.Response:
     return await api.client.post("/v1/clicks", json=body, **kwargs)
 
@@ -87,6 +93,23 @@ async def test_a_report_that_comes_again_before_it_is_stored_counts_once(api: Ru
     api.clock_ms = lambda: now_ms + 61_000  # and it never came to the warehouse
     assert list((await report(api, {"short-url": short_url})).json()) == ["transaction-id"]
     assert len(spooled(api)) == 2
+
+
+async def test_a_redirect_of_the_same_moment_is_seen(
+    api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = await api.make()
+    short_url = await mint(api, link)
+    number = api.warehouse.query("SELECT number FROM links WHERE id = {id:String}", {"id": link["id"]})[0][0]
+    code = short_url.rpartition("/")[2]
+    redirect = {"tenant": "default", "link": number, "code": code, "personal": True, "ts": api.clock_ms()}
+
+    async def hold() -> None:
+        insert_clicks(api.warehouse, [redirect], "it arrives")
+
+    monkeypatch.setattr("api.app_clicks.service.hold", hold)
+    assert (await report(api, {"short-url": short_url})).json()["code"] == 1010
+    assert spooled(api) == []
 
 
 async def test_a_links_own_code_is_told_apart_by_address(api: RunningApi) -> None:

@@ -40,7 +40,11 @@ class Proxy:
             writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        redis_reader, redis_writer = await asyncio.open_unix_connection(str(self.target))
+        try:
+            redis_reader, redis_writer = await asyncio.open_unix_connection(str(self.target))
+        except OSError:  # stopped
+            writer.transport.abort()
+            return
         self._writers |= {writer, redis_writer}
         try:
             async with asyncio.TaskGroup() as pumps:

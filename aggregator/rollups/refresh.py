@@ -29,12 +29,11 @@ _STALE: Final = """
 SELECT tenant, scope, subject, start_s, changed, stored >= {detailed_from:UInt64} AS is_detailed
 FROM
 (
-    SELECT tenant, scope, subject, intDiv(toUnixTimestamp(start), {grain:UInt32}) * {grain:UInt32} AS start_s,
+    SELECT tenant, scope, subject, <start> AS start_s,
         sum(clicks) + sum(marks) AS changed, sum(clicks) AS stored
-    FROM click_changes
-    WHERE start >= toDateTime({since:Int64}, 'UTC') AND start < toDateTime({until:Int64}, 'UTC')
-        AND day >= toDate(toDateTime({since:Int64}, 'UTC'))
-        AND day <= toDate(toDateTime({until:Int64}, 'UTC'))
+    FROM <changes>
+    WHERE day >= toDate(toDateTime({since:Int64}, 'UTC')) AND day <= toDate(toDateTime({until:Int64}, 'UTC'))
+        AND start_s >= {since:Int64} AND start_s < {until:Int64}
     GROUP BY tenant, scope, subject, start_s
     HAVING {grain:UInt32} = {day:UInt32} OR is_detailed
 ) AS live
@@ -50,6 +49,11 @@ WHERE changed != computed
 ORDER BY start_s DESC, tenant, scope, subject
 LIMIT {limit:UInt32}
 """
+# Days are counted in a table of their own, which reports compare them with.
+_STALE_DAYS: Final = _STALE.replace("<changes>", "click_days").replace("<start>", f"toUInt32(day) * {DAY_S}")
+_STALE_WITHIN_DAYS: Final = _STALE.replace("<changes>", "click_changes").replace(
+    "<start>", "intDiv(toUnixTimestamp(start), {grain:UInt32}) * {grain:UInt32}"
+)
 
 
 def refresh(
@@ -103,7 +107,7 @@ def find_stale(warehouse: Warehouse, grain_s: int, now: datetime, *, everything:
     is_bounded = grain_s == QUARTER_S or not everything
     since_s = int((now - RECENT).timestamp()) // DAY_S * DAY_S if is_bounded else 0
     rows = warehouse.query(
-        _STALE,
+        _STALE_DAYS if grain_s == DAY_S else _STALE_WITHIN_DAYS,
         {
             "grain": grain_s,
             "day": DAY_S,

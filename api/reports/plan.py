@@ -1,61 +1,34 @@
 """Decides what a report reads: rollups where they hold and are worth it, the rows else.
 
-A window holds while as many changes are known of it as it was computed at (`click_changes`). Few clicks are
-counted from the rows, exactly. So are those of which the rollups cover too little.
+Few clicks are counted from the rows, exactly. So are those of which the rollups cover too little.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
 from aggregator.contract import DAY_S, EXACT_UP_TO_CLICKS, FOUR_WEEKS_S, GRAINS_S, QUARTER_S
-from api.reports.cover import Cover, Piece, Span, cover
+from api.reports.cover import Cover, Piece, Span
+from api.reports.kept_rows import Kept
 from api.reports.query import Scope
 from api.reports.rows import Part
-from api.reports.threads import THREADS
+from api.reports.standing import Standing, add_up
 from ingest.contract import Warehouse
 
 # With more than this share of the clicks outside of the windows, these save nothing.
 MAX_REST: Final = 0.5
+# So many rows of one subject are kept in memory, where one statement a report adds the newest.
+KEPT_UP_TO_CLICKS: Final = 50_000
 
-# What the days of a span are looked up by, and finer windows where these leave something.
 _COARSE_S: Final = (FOUR_WEEKS_S, DAY_S)
-_FINE_S: Final = tuple(grain_s for grain_s in GRAINS_S if grain_s < DAY_S)
+_DAY_MS: Final = DAY_S * 1000
+_QUARTER_MS: Final = QUARTER_S * 1000
 _DAYS_OF_FOUR_WEEKS: Final = FOUR_WEEKS_S // DAY_S
 # Of so many clicks in the range a subject's windows are looked for; of fewer, its rows are read.
 _LARGE_FROM_CLICKS: Final = 1_000
-# So many rows are read and counted here in the time in which the engine plans to count them.
-_FEW_CLICKS: Final = 2_000
-_DAY_MS: Final = DAY_S * 1000
 # Links with windows of their own in a report on many links; of those beyond, the rows are read.
 _MAX_SUBJECTS: Final = 200
-
-# Windows of days and more are read for the whole span, for finer ones of the days in `fine` only.
-_IN_GRAIN: Final = """
-    tenant = {tenant:String} AND scope = {scope:String} AND subject IN {subjects:Array(UInt64)}
-        AND start >= toDateTime({since:Int64}, 'UTC') AND start < toDateTime({until:Int64}, 'UTC')
-        AND (grain >= {day:UInt32} OR {everywhere:Bool}
-            OR intDiv(toUnixTimestamp(start), {day:UInt32}) IN {fine:Array(UInt32)})
-"""
-_LIVE: Final = f"""
-SELECT subject, grain, intDiv(toUnixTimestamp(start), grain) * grain AS start_s,
-    sum(clicks) + sum(marks), sum(clicks)
-FROM click_changes
-ARRAY JOIN {{grains:Array(UInt32)}} AS grain
-WHERE {_IN_GRAIN}
-    AND day >= toDate(toDateTime({{since:Int64}}, 'UTC'))
-    AND day <= toDate(toDateTime({{until:Int64}}, 'UTC'))
-GROUP BY subject, grain, start_s
-"""
-_KNOWN: Final = f"""
-SELECT subject, grain, toUnixTimestamp(start) AS start_s, max(changes),
-    argMax(detailed, changes) AS is_detailed
-FROM rollup_windows
-WHERE {_IN_GRAIN} AND grain IN {{known_grains:Array(UInt32)}}
-GROUP BY subject, grain, start_s
-HAVING is_detailed
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +41,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to read for totals and breakdowns, and for the series; its windows lie in one bucket each."""
+    """What to read for totals and breakdowns, and for the series; its windows lie in one bucket each.
+
+    The rest's end lies in `kept`, or all that is to be read: the part of it from `kept.begin_ms` on.
+    """
 
     window_scope: str
     totals: Reading
     series: Reading
-    is_of_few_rows: bool = False
+    kept: Kept | None = None
 
 
 def make_plan(
@@ -86,30 +62,24 @@ def make_plan(
 ) -> Plan:
     """Read what is known of the windows in the span. `one_bucket_a_window`: no day lies in two buckets."""
     window_scope, subjects = _subjects(warehouse, scope)
-    names: dict[str, object] = {"tenant": scope.tenant, "scope": window_scope}
     everything = Reading((), _rows_of(scope, [(subject, [span]) for subject in subjects]))
     only_rows = Plan(window_scope, everything, everything)
-    cut = not one_bucket_a_window
-    edges = {span[0] // _DAY_MS, (span[1] - 1) // _DAY_MS}
-    known = _Known(warehouse, {**names, "subjects": subjects}, span)
-    known.look(GRAINS_S if len(subjects) == 1 else _COARSE_S, edges, everywhere=cut)
-    large = [subject for subject, count in known.stored.items() if count >= _LARGE_FROM_CLICKS]
-    stored = sum(known.stored.values())
-    if stored <= _FEW_CLICKS:
-        return replace(only_rows, is_of_few_rows=True)
-    if stored <= EXACT_UP_TO_CLICKS or len(large) > _MAX_SUBJECTS:
-        return only_rows
-    left = known.left_by_days(large)
-    if len(subjects) > 1 or left - edges:
-        known.names["subjects"] = large
-        known.look(_FINE_S, left, everywhere=cut)
-    others = [(subject, [span]) for subject in subjects if subject not in large]
-    totals = {subject: known.cover(span, subject, GRAINS_S) for subject in large}
+    standing = Standing(warehouse, scope.tenant, window_scope, subjects, span)
+    clicks = {subject: standing.stored(subject) for subject in subjects}
+    large = [subject for subject, count in clicks.items() if count >= _LARGE_FROM_CLICKS]
+    if sum(clicks.values()) <= EXACT_UP_TO_CLICKS or len(large) > _MAX_SUBJECTS:
+        return replace(only_rows, kept=_whole(standing, window_scope, subjects, span))
+    totals = _covers(standing, large, span, everywhere=not one_bucket_a_window)
+    others = [(subject, [span]) for subject in subjects if subject not in totals]
+    left = sum(standing.clicks_in(subject, found.rest) for subject, found in totals.items())
+    left += sum(clicks[subject] for subject, _ in others)
     reading = _reading(scope, totals, others)
-    if not reading.pieces or _share_of_rest(totals, known, large) > MAX_REST:
+    if not reading.pieces or left > MAX_REST * sum(clicks.values()):
         return only_rows
-    series = {subject: _by_bucket(known, span, subject, bucket_starts_ms) for subject in large}
-    return Plan(window_scope, reading, _reading(scope, series, others))
+    series = {subject: _by_bucket(standing, span, subject, bucket_starts_ms) for subject in large}
+    return Plan(
+        window_scope, reading, _reading(scope, series, others), _tail(standing, window_scope, totals, span)
+    )
 
 
 def _subjects(warehouse: Warehouse, scope: Scope) -> tuple[str, list[int]]:
@@ -121,66 +91,44 @@ def _subjects(warehouse: Warehouse, scope: Scope) -> tuple[str, list[int]]:
     return "tenant", [0]
 
 
-class _Known:
-    """What is known of the windows in a span: which hold, and how many clicks were ever stored."""
-
-    def __init__(self, warehouse: Warehouse, names: dict[str, object], span: Span) -> None:
-        self.names = names
-        self.usable: dict[int, dict[tuple[int, int], int]] = {}
-        self.stored: dict[int, int] = {}
-        self.clicks: dict[tuple[int, int, int], int] = {}
-        self.clicked_days: dict[int, set[int]] = {}
-        self._warehouse = warehouse
-        self._span = span
-
-    def look(self, grains_s: Sequence[int], fine_days: Iterable[int], *, everywhere: bool) -> None:
-        """Read the state of these grains' windows. Days are numbered from 1970."""
-        parameters = {
-            **self.names,
-            "grains": [grain_s for grain_s in grains_s if grain_s < FOUR_WEEKS_S],
-            "known_grains": list(grains_s),
-            "day": DAY_S,
-            "since": self._span[0] // _DAY_MS * DAY_S,
-            "until": -(-self._span[1] // _DAY_MS) * DAY_S,
-            "everywhere": everywhere,
-            "fine": sorted(fine_days),
-        }
-        changes: dict[tuple[int, int, int], int] = {}
-        # In either order: a window that a click gets into meanwhile is not taken to hold.
-        computing = THREADS.submit(self._warehouse.query, _KNOWN, parameters)
-        for subject, grain_s, start_s, changed, stored in self._warehouse.query(_LIVE, parameters):
-            window = int(subject), int(grain_s), int(start_s)
-            changes[window], self.clicks[window] = int(changed), int(stored)
-            if grain_s == DAY_S:
-                self.clicked_days.setdefault(int(subject), set()).add(int(start_s) // DAY_S)
-                self.stored[int(subject)] = self.stored.get(int(subject), 0) + int(stored)
-        for subject, grain_s, start_s, computed, _ in computing.result():
-            if grain_s == FOUR_WEEKS_S:
-                days = [
-                    (int(subject), DAY_S, int(start_s) + day * DAY_S) for day in range(_DAYS_OF_FOUR_WEEKS)
-                ]
-                window = int(subject), FOUR_WEEKS_S, int(start_s)
-                changes[window] = sum(changes.get(day, 0) for day in days)
-                self.clicks[window] = sum(self.clicks.get(day, 0) for day in days)
-            if changes.get((int(subject), int(grain_s), int(start_s))) == computed:
-                self.usable.setdefault(int(subject), {})[int(grain_s), int(start_s)] = int(computed)
-
-    def cover(self, span: Span, subject: int, grains_s: Iterable[int]) -> Cover:
-        return cover(
-            span, subject, self.usable.get(subject, {}), grains_s, self.clicked_days.get(subject, frozenset())
-        )
-
-    def left_by_days(self, subjects: Sequence[int]) -> set[int]:
-        """The days, numbered from 1970, that windows of days leave of the span for any of the subjects."""
-        spans = [rest for subject in subjects for rest in self.cover(self._span, subject, (DAY_S,)).rest]
-        return {day for begin, end in spans for day in range(begin // _DAY_MS, (end - 1) // _DAY_MS + 1)}
+def _covers(standing: Standing, subjects: Sequence[int], span: Span, *, everywhere: bool) -> dict[int, Cover]:
+    """The windows of each subject that hold, looked for again where those known leave more than need be."""
+    edges = {span[0] // _DAY_MS, (span[1] - 1) // _DAY_MS}
+    standing.find_computed([each for each in subjects if not standing.knows(each)], edges)
+    days, covers = _cover_by_known(standing, subjects, span, edges, everywhere=everywhere)
+    poor = [subject for subject, found in covers.items() if _is_poor(standing, subject, found)]
+    if poor:
+        standing.find_computed(poor, days)
+        _, again = _cover_by_known(standing, poor, span, edges, everywhere=everywhere)
+        covers |= again
+    return covers
 
 
-def _by_bucket(known: _Known, span: Span, subject: int, bucket_starts_ms: Sequence[int]) -> Cover:
+def _cover_by_known(
+    standing: Standing, subjects: Sequence[int], span: Span, edges: Collection[int], *, everywhere: bool
+) -> tuple[set[int], dict[int, Cover]]:
+    """Also the days within which there was a look."""
+    days = set(edges)
+    for subject in subjects:
+        if everywhere:
+            days.update(standing.days[subject])
+        for begin, end in standing.cover(span, subject, _COARSE_S).rest:
+            days.update(range(begin // _DAY_MS, (end - 1) // _DAY_MS + 1))
+    standing.look_within(subjects, days)
+    return days, {subject: standing.cover(span, subject, GRAINS_S) for subject in subjects}
+
+
+def _is_poor(standing: Standing, subject: int, found: Cover) -> bool:
+    """Whether windows that were computed lately might serve it better."""
+    days = sum(piece.grain_s == DAY_S for piece in found.pieces)
+    return days >= _DAYS_OF_FOUR_WEEKS or standing.has_whole_quarters(subject, found.rest)
+
+
+def _by_bucket(standing: Standing, span: Span, subject: int, bucket_starts_ms: Sequence[int]) -> Cover:
     found = Cover()
     edges = [*(max(start, span[0]) for start in bucket_starts_ms), span[1]]
     for begin, end in pairwise(edges):
-        part = known.cover((begin, end), subject, GRAINS_S)
+        part = standing.cover((begin, end), subject, GRAINS_S)
         found.pieces.extend(part.pieces)
         for rest in part.rest:
             is_next = found.rest and found.rest[-1][1] == rest[0]
@@ -188,11 +136,35 @@ def _by_bucket(known: _Known, span: Span, subject: int, bucket_starts_ms: Sequen
     return found
 
 
+def _whole(standing: Standing, scope: str, subjects: Sequence[int], span: Span) -> Kept | None:
+    """All rows of the days in a span, where they are of one subject and few."""
+    changes = add_up(change for subject in subjects for change in standing.days[subject].values())
+    if len(subjects) != 1 or changes.clicks > KEPT_UP_TO_CLICKS:
+        return None
+    begin, end = span[0] // _DAY_MS * _DAY_MS, -(-span[1] // _DAY_MS) * _DAY_MS
+    return Kept(scope, subjects[0], begin, end, changes)
+
+
+def _tail(standing: Standing, scope: str, covers: Mapping[int, Cover], span: Span) -> Kept | None:
+    """The rows behind the last window, up to midnight: of one subject, of the open quarter or little more."""
+    if len(covers) != 1:
+        return None
+    ((subject, found),) = covers.items()
+    begin, end = found.rest[-1] if found.rest else (0, 0)
+    midnight = (begin // _DAY_MS + 1) * _DAY_MS
+    if end != span[1] or end > midnight or begin % _QUARTER_MS:
+        return None
+    changes = standing.changes_from(subject, begin, midnight)
+    is_kept = changes.clicks <= KEPT_UP_TO_CLICKS
+    return Kept(scope, subject, begin, midnight, changes) if is_kept else None
+
+
 def _reading(
     scope: Scope, covers: Mapping[int, Cover], others: Sequence[tuple[int, Sequence[Span]]]
 ) -> Reading:
     rest = [(subject, found.rest) for subject, found in covers.items() if found.rest]
-    return Reading(_pieces(covers), _rows_of(scope, [*rest, *others]))
+    pieces = [piece for found in covers.values() for piece in found.pieces]
+    return Reading(pieces, _rows_of(scope, [*rest, *others]))
 
 
 def _rows_of(scope: Scope, spans: Sequence[tuple[int, Sequence[Span]]]) -> list[Part]:
@@ -203,21 +175,3 @@ def _rows_of(scope: Scope, spans: Sequence[tuple[int, Sequence[Span]]]) -> list[
     for link, found in spans:
         alike.setdefault(tuple(found), []).append(link)
     return [Part(tuple(links), found) for found, links in alike.items()]
-
-
-def _share_of_rest(covers: Mapping[int, Cover], known: _Known, large: Sequence[int]) -> float:
-    """Which share of the clicks the windows leave to the rows, by the quarters that these lie in."""
-    covered = sum(known.clicks[piece.subject, piece.grain_s, piece.start_s] for piece in _pieces(covers))
-    quarter_ms = QUARTER_S * 1000
-    left = sum(
-        known.clicks.get((subject, QUARTER_S, quarter * QUARTER_S), 0)
-        for subject, found in covers.items()
-        for begin, end in found.rest
-        for quarter in range(begin // quarter_ms, (end - 1) // quarter_ms + 1)
-    )
-    left += sum(count for subject, count in known.stored.items() if subject not in large)
-    return left / max(1, covered + left)
-
-
-def _pieces(covers: Mapping[int, Cover]) -> list[Piece]:
-    return [piece for found in covers.values() for piece in found.pieces]

@@ -1,16 +1,17 @@
 """Counts from the rows themselves: exact, at a cost by the row."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
+import numpy as np
 import orjson
 
 from aggregator.contract import MAX_KEYS
 from api.reports.cover import Span
 from api.reports.query import Dimension, Scope
 from api.reports.threads import THREADS
+from api.reports.window_cache import Column, Names, column_of
 from ingest.contract import Warehouse
 
 # Planning a query costs as much as counting some hundred rows by each dimension.
@@ -20,9 +21,6 @@ IN_SPAN: Final = (
     "ts >= fromUnixTimestamp64Milli({{{name}_from:Int64}}, 'UTC')"
     " AND ts < fromUnixTimestamp64Milli({{{name}_to:Int64}}, 'UTC')"
 )
-
-
-Key = TypeVar("Key")
 
 
 class Counted(NamedTuple):
@@ -46,7 +44,7 @@ class Tally:
 
     total: Counted = NO_CLICKS
     buckets: dict[int, Counted] = field(default_factory=dict)
-    keys: dict[Dimension, dict[str, Counted]] = field(default_factory=dict)
+    keys: dict[Dimension, Column] = field(default_factory=dict)
     hashes: dict[int, Sequence[int]] = field(default_factory=dict)
 
 
@@ -87,65 +85,28 @@ def count_rows(
     parts: Sequence[Part],
     bucket_starts_ms: Sequence[int],
     by: Sequence[Dimension],
+    names: Callable[[Dimension], Names],
     *,
     human_only: bool,
     level: int | None = None,
 ) -> Tally:
     """Count the rows of the parts, by one query, or by two at once where there are many dimensions.
 
-    With a level, also list those visitors' hashes that end in so many zero bits.
+    `names` has the keys' numbers. With a level, also list those visitors' hashes that end in so many zero
+    bits.
     """
     if not parts:
-        return Tally(keys={dimension: {} for dimension in by})
+        return Tally()
     condition, parameters = where(scope, parts)
     if human_only:
         condition += " AND verdict = 'human'"
     parameters["bucket_starts"] = list(bucket_starts_ms)
     half = len(by) // 2 if len(by) > DIMENSIONS_A_QUERY else len(by)
     if half == len(by):
-        return _count(warehouse, condition, parameters, by, level)
-    second = THREADS.submit(_count, warehouse, condition, parameters, by[half:], None)
-    first = _count(warehouse, condition, parameters, by[:half], level)
+        return _count(warehouse, condition, parameters, by, names, level)
+    second = THREADS.submit(_count, warehouse, condition, parameters, by[half:], names, None)
+    first = _count(warehouse, condition, parameters, by[:half], names, level)
     return replace(first, keys={**first.keys, **second.result().keys})
-
-
-def count_few_rows(
-    warehouse: Warehouse,
-    scope: Scope,
-    parts: Sequence[Part],
-    bucket_starts_ms: Sequence[int],
-    by: Sequence[Dimension],
-    *,
-    human_only: bool,
-) -> Tally:
-    """The same, of so few rows that reading them costs less than planning to count them."""
-    condition, parameters = where(scope, parts)
-    bots = " AND verdict = 'human'" if human_only else ""
-    rows = warehouse.query(
-        "SELECT roundDown(toUnixTimestamp64Milli(ts), {bucket_starts:Array(Int64)}), verdict, visitor,"
-        f" {', '.join(by) or '1'} FROM clicks WHERE {condition}{bots}",
-        {**parameters, "bucket_starts": list(bucket_starts_ms)},
-    )
-    buckets, verdicts, visitors, *keys = zip(*rows, strict=True) if rows else ((),) * (3 + len(by))
-    clicks = list(zip(verdicts, visitors, strict=True))
-    return Tally(
-        total=_group([""] * len(clicks), clicks).get("", NO_CLICKS),
-        buckets={int(at): counted for at, counted in _group(buckets, clicks).items()},
-        keys={dimension: _group(column, clicks) for dimension, column in zip(by, keys, strict=False)},
-    )
-
-
-def _group(keys: Sequence[Key], clicks: Sequence[tuple[str, int]]) -> dict[Key, Counted]:
-    found: dict[Key, list[tuple[str, int]]] = defaultdict(list)
-    for key, click in zip(keys, clicks, strict=True):
-        found[key].append(click)
-    return {key: _counted(chosen) for key, chosen in found.items()}
-
-
-def _counted(clicks: Sequence[tuple[str, int]]) -> Counted:
-    human = [visitor for verdict, visitor in clicks if verdict == "human"]
-    previews = sum(verdict == "preview" for verdict, _ in clicks)
-    return Counted(len(clicks), len(human), len(set(human)), previews)
 
 
 def _count(
@@ -153,14 +114,15 @@ def _count(
     condition: str,
     parameters: Mapping[str, object],
     by: Sequence[Dimension],
+    names: Callable[[Dimension], Names],
     level: int | None,
 ) -> Tally:
     columns = ("bucket", *by)
-    names = ", ".join(columns)
+    listed = ", ".join(columns)
     sets = ", ".join(f"({column})" for column in columns)
     sampled = "false" if level is None else f"verdict = 'human' AND bitAnd(hash, {(1 << level) - 1}) = 0"
     rows = warehouse.query(
-        f"SELECT GROUPING({names}) AS mask, {names}, count() AS clicks,"
+        f"SELECT GROUPING({listed}) AS mask, {listed}, count() AS clicks,"
         " countIf(verdict = 'human'), uniqExactIf(visitor, verdict = 'human'), countIf(verdict = 'preview'),"
         # As a text: of thousands of rows some few have any, and an array a row takes long to read.
         f" toString(groupUniqArrayIf(hash, {sampled}))"
@@ -174,7 +136,8 @@ def _count(
     )
     # The rows of one grouping set share the bit mask of the columns that it does not group by.
     everything = (1 << len(columns)) - 1
-    tally = Tally(keys={dimension: {} for dimension in by})
+    tally = Tally()
+    counts: dict[Dimension, dict[str, Counted]] = {dimension: {} for dimension in by}
     total = Counted()
     for mask, *row, hashes in rows:
         counted = Counted(*map(int, row[len(columns) :]))
@@ -186,5 +149,9 @@ def _count(
             tally.buckets[int(row[0])] = counted
             tally.hashes[int(row[0])] = orjson.loads(hashes)
         else:
-            tally.keys[by[index - 1]][row[index]] = counted
-    return Tally(total, tally.buckets, tally.keys, tally.hashes)
+            counts[by[index - 1]][row[index]] = counted
+    for dimension, found in counts.items():
+        numbers = names(dimension).number(list(found))
+        array = np.asarray([counted[:3] for counted in found.values()], np.int64).reshape(-1, 3)
+        tally.keys[dimension] = column_of(numbers, array)
+    return replace(tally, total=total)

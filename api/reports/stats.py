@@ -18,10 +18,13 @@ import numpy as np
 
 from aggregator.contract import DAY_S, TOTAL
 from api.reports.buckets import bucket_starts
-from api.reports.plan import Plan, Reading, make_plan
+from api.reports.cover import Span
+from api.reports.kept_rows import Kept
+from api.reports.memory import Memory, memory_of
+from api.reports.plan import Reading, make_plan
 from api.reports.query import Dimension, StatsQuery, unix_ms
-from api.reports.rows import NO_CLICKS, Counted, Tally, count_few_rows, count_rows
-from api.reports.window_cache import Column, cache_of
+from api.reports.rows import NO_CLICKS, Counted, Part, Tally, count_rows
+from api.reports.window_cache import Column, Hashes
 from api.reports.windows import Breakdown, Estimated, level_of, merge_keys, merge_total
 from ingest.contract import Warehouse
 
@@ -89,8 +92,9 @@ def _count(warehouse: Warehouse, query: StatsQuery, starts_ms: Sequence[int]) ->
     by = tuple(dict.fromkeys(query.by))
     whole_days = query.interval != "hour" and all(start % (DAY_S * 1000) == 0 for start in starts_ms)
     plan = make_plan(warehouse, query.scope, query.span_ms, starts_ms, one_bucket_a_window=whole_days)
-    cache = cache_of(warehouse)
-    columns = cache.read(
+    memory = memory_of(warehouse)
+    names = memory.windows.names
+    columns = memory.windows.read(
         warehouse,
         query.scope.tenant,
         plan.window_scope,
@@ -104,51 +108,80 @@ def _count(warehouse: Warehouse, query: StatsQuery, starts_ms: Sequence[int]) ->
     for piece in plan.series.pieces:
         at = starts_ms[max(0, bisect_right(starts_ms, piece.start_s * 1000) - 1)]
         of_buckets.setdefault(at, []).append(columns[piece, TOTAL])
-    level = min(map(level_of, (totals, *of_buckets.values())))
-    tally, series = _count_rest(warehouse, query, plan, starts_ms, level if totals else None)
-    of_rest = np.asarray([hash_ for hashes in tally.hashes.values() for hash_ in hashes], np.uint64)
-    total = merge_total(cache.names(TOTAL), totals, tally.total, of_rest)
+    level = min(map(level_of, (totals, *of_buckets.values()))) if totals else None
+    counter = _RestCounter(warehouse, query, memory, starts_ms, level)
+    tallies = counter.count(plan.totals, plan.kept, by)
+    is_same = plan.series.rest == plan.totals.rest
+    series = tallies if is_same else counter.count(plan.series, plan.kept, ())
+    total = merge_total(names(TOTAL), totals, [(tally.total, _hashes(tally)) for tally in tallies])
+
+    def merge_bucket(at: int) -> Estimated:
+        rests = [(tally.buckets.get(at, NO_CLICKS), _hashes(tally, at)) for tally in series]
+        return merge_total(names(TOTAL), of_buckets.get(at, ()), rests)
+
+    def merge(dimension: Dimension) -> Breakdown:
+        windows = [(piece, columns[piece, dimension]) for piece in plan.totals.pieces]
+        sums = memory.sum_of(query.scope.tenant, plan.window_scope, dimension, windows)
+        rests = [tally.keys[dimension] for tally in tallies if dimension in tally.keys]
+        return merge_keys(names(dimension), sums, rests, total.returning)
+
+    clicked = {*of_buckets, *(at for tally in series for at in tally.buckets)}
     return _Report(
         total,
-        {
-            at: merge_total(
-                cache.names(TOTAL),
-                of_buckets.get(at, ()),
-                series.buckets.get(at, NO_CLICKS),
-                np.asarray(series.hashes.get(at, ()), np.uint64),
-            )
-            for at in {*of_buckets, *series.buckets}
-        },
-        {
-            dimension: merge_keys(
-                cache.names(dimension),
-                [columns[piece, dimension] for piece in plan.totals.pieces],
-                tally.keys[dimension],
-                total.returning,
-            )
-            for dimension in by
-        },
+        {at: merge_bucket(at) for at in clicked},
+        {dimension: merge(dimension) for dimension in by},
     )
 
 
-def _count_rest(
-    warehouse: Warehouse, query: StatsQuery, plan: Plan, starts_ms: Sequence[int], level: int | None
-) -> tuple[Tally, Tally]:
-    """The rows beside the windows: for totals and breakdowns, and for the series, often the same ones."""
-    by = tuple(dict.fromkeys(query.by))
-    if plan.is_of_few_rows:
-        few = count_few_rows(
-            warehouse, query.scope, plan.totals.rest, starts_ms, by, human_only=query.exclude_bots
-        )
-        return few, few
+def _hashes(tally: Tally, bucket: int | None = None) -> Hashes:
+    """Of the visitors of one bucket or of all."""
+    if bucket is not None:
+        return np.asarray(tally.hashes.get(bucket, ()), np.uint64)
+    return np.asarray([hash_ for hashes in tally.hashes.values() for hash_ in hashes], np.uint64)
 
-    def count(reading: Reading, by: Sequence[Dimension]) -> Tally:
-        return count_rows(
-            warehouse, query.scope, reading.rest, starts_ms, by, human_only=query.exclude_bots, level=level
-        )
 
-    tally = count(plan.totals, by)
-    return tally, tally if plan.series.rest == plan.totals.rest else count(plan.series, ())
+@dataclass(frozen=True, slots=True)
+class _RestCounter:
+    """Counts the rows beside the windows: those that are kept in memory, and the others by the engine."""
+
+    warehouse: Warehouse
+    query: StatsQuery
+    memory: Memory
+    starts_ms: Sequence[int]
+    level: int | None
+
+    def count(self, reading: Reading, kept: Kept | None, by: Sequence[Dimension]) -> list[Tally]:
+        parts, span = _without_kept(reading.rest, kept)
+        tallies = []
+        if parts:
+            tallies.append(
+                count_rows(
+                    self.warehouse,
+                    self.query.scope,
+                    parts,
+                    self.starts_ms,
+                    by,
+                    self.memory.windows.names,
+                    human_only=self.query.exclude_bots,
+                    level=self.level,
+                )
+            )
+        if kept is not None and span is not None:
+            clicks = self.memory.rows.read(self.warehouse, self.query.scope, kept)
+            chosen = clicks.chosen(span, human_only=self.query.exclude_bots)
+            tallies.append(chosen.tally(self.starts_ms, by, self.level))
+        return tallies
+
+
+def _without_kept(rest: Sequence[Part], kept: Kept | None) -> tuple[Sequence[Part], Span | None]:
+    """What is left to the engine, and the span that is counted from what is kept."""
+    if kept is None or not rest:
+        return rest, None
+    (part,) = rest
+    *before, last = part.spans
+    if last[0] < kept.begin_ms:
+        return rest, None
+    return [Part(part.links, before)] if before else [], last
 
 
 def _counts(counted: Counted, *, human_only: bool) -> dict[str, int]:

@@ -9,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,6 @@ Hashes = npt.NDArray[np.uint64]
 
 # About 100 MB; the windows of a month's report on many clicks hold 200,000.
 MAX_NUMBERS: Final = 12_000_000
-MAX_NAMES: Final = 1_000_000
 
 _ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 _NO_HASHES: Final = np.empty(0, np.uint64)
@@ -97,20 +95,37 @@ def column_of(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Names:
-    """The keys of one dimension and their numbers."""
+    """The keys of one dimension and their numbers. Any thread may use them."""
 
     texts: list[str] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    _ranks: Integers = field(default_factory=lambda: np.empty(0, np.int64))
 
     def number(self, keys: Sequence[str]) -> Integers:
         known = self.numbers
-        for key in keys:
-            if key not in known:
-                known[key] = len(self.texts)
-                self.texts.append(key)
+        try:
+            return np.fromiter(map(known.__getitem__, keys), np.int64, len(keys))
+        except KeyError:
+            pass
+        with self.lock:
+            for key in keys:
+                if key not in known:
+                    self.texts.append(key)
+                    known[key] = len(self.texts) - 1
         return np.fromiter(map(known.__getitem__, keys), np.int64, len(keys))
+
+    def ranks(self) -> Integers:
+        """The place of each in the order of the alphabet."""
+        if len(self._ranks) < len(self.texts):
+            with self.lock:
+                count = len(self.texts)
+                ranks = np.empty(count, np.int64)
+                ranks[sorted(range(count), key=self.texts.__getitem__)] = np.arange(count)
+                self._ranks = ranks
+        return self._ranks
 
 
 Key = tuple[str, str, Piece, str]
@@ -129,6 +144,10 @@ class WindowCache:
 
     def names(self, dimension: str) -> Names:
         return self._names.setdefault(dimension, Names())
+
+    def count_names(self) -> int:
+        """How many keys were ever seen, of all dimensions."""
+        return sum(len(names.texts) for names in list(self._names.values()))
 
     def read(
         self,
@@ -175,21 +194,6 @@ class WindowCache:
         self._numbers += column.size
         while self._numbers > self._max_numbers:
             self._numbers -= self._columns.popitem(last=False)[1].size
-
-    def tidy(self) -> None:
-        """Forget everything where too many keys were ever seen. Only while no report is using the numbers."""
-        with self._lock:
-            if sum(len(names.texts) for names in self._names.values()) > MAX_NAMES:
-                self._columns.clear()
-                self._names.clear()
-                self._numbers = 0
-
-
-_caches: WeakKeyDictionary[Warehouse, WindowCache] = WeakKeyDictionary()
-
-
-def cache_of(warehouse: Warehouse) -> WindowCache:
-    return _caches.setdefault(warehouse, WindowCache())
 
 
 def _query(

@@ -6,8 +6,8 @@ and `returning` is which share of the others was there already. So uniques are t
 less that share of those of all windows but the largest. That one has nine tenths of them in a month's report.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -51,81 +51,125 @@ def level_of(columns: Sequence[Column]) -> int:
 
 
 def merge_total(
-    names: Names, columns: Sequence[Column], rest: Counted = NO_CLICKS, hashes: Hashes = _NO_HASHES
+    names: Names, columns: Sequence[Column], rests: Sequence[tuple[Counted, Hashes]] = ()
 ) -> Estimated:
-    """Everything in these windows and in the rest, each visitor once.
+    """Everything in these windows and in the rests, each visitor once.
 
-    `hashes` are those of the rest's visitors, at least of all that end in `level_of(columns)` zero bits.
+    Beside a rest's counts stand the hashes of its visitors, at least of all that end in `level_of(columns)`
+    zero bits.
     """
-    of_rest = column_of(names.number([""]), np.asarray([rest[:3]], np.int64), hashes)
-    found = _Sum.of(names, [*columns, of_rest])
-    returning = found.returning(of_all=0.0)
+    of_rests = [
+        column_of(names.number([""]), np.asarray([counted[:3]], np.int64), hashes)
+        for counted, hashes in rests
+        if counted.clicks
+    ]
+    if not columns and not of_rests:
+        return Estimated()
+    found = _Sum.of([*columns, *of_rests])
+    shares = found.returning()
+    returning = np.zeros(found.size) if shares is None else shares[:-1]
     counted = Counted(
         clicks=int(found.clicks.sum()),
         human=int(found.human.sum()),
         visitors=int(found.unique(returning).sum()),
-        previews=sum(column.previews for column in columns) + rest.previews,
+        previews=sum(column.previews for column in columns) + sum(rest.previews for rest, _ in rests),
     )
-    share = float(returning[0]) if len(returning) else 0.0
-    return Estimated(counted, share, found.is_of_several and bool(columns))
+    return Estimated(counted, float(returning[0]), found.is_of_several)
+
+
+def sum_windows(columns: Sequence[Column]) -> "WindowSum":
+    """A dimension's keys in windows, added up: what a report can keep while it reads the same windows."""
+    found = _Sum.of(columns)
+    return WindowSum(found, found.returning())
 
 
 def merge_keys(
-    names: Names, columns: Sequence[Column], rest: Mapping[str, Counted], returning: float
+    names: Names, windows: "WindowSum | None", rests: Sequence[Column], returning: float
 ) -> Breakdown:
-    """The keys in these windows and in the rest. `returning` is that of everything."""
-    counts = np.asarray([counted[:3] for counted in rest.values()], np.int64).reshape(-1, 3)
-    found = _Sum.of(names, [*columns, column_of(names.number(list(rest)), counts)])
-    texts = names.texts
-    clicked = np.asarray(sorted(np.flatnonzero(found.clicks).tolist(), key=texts.__getitem__), np.int64)
-    order = clicked[np.argsort(-found.clicks[clicked], kind="stable")]
+    """The keys in windows and in the rests. `returning` is that of everything."""
+    of_rests = [rest for rest in rests if len(rest.keys)]
+    if windows is not None:
+        found = windows.sum.joined(of_rests)
+        shares = windows.returning
+    elif of_rests:
+        found, shares = _Sum.of(of_rests), None
+    else:
+        nothing = np.zeros(0, np.int64)
+        return Breakdown((), nothing, nothing, nothing, is_estimate=False)
+    told = found.unique(np.full(found.size, returning) if shares is None else _resized(shares, found.size))
+    clicked = np.flatnonzero(found.clicks)
+    order = clicked[np.lexsort((names.ranks()[clicked], -found.clicks[clicked]))]
     return Breakdown(
-        keys=[texts[at] for at in order.tolist()],
+        keys=[names.texts[at] for at in order.tolist()],
         clicks=found.clicks[order],
         human=found.human[order],
-        visitors=found.unique(found.returning(of_all=returning))[order],
-        is_estimate=found.is_of_several and bool(columns),
+        visitors=told[order],
+        is_estimate=found.is_of_several,
     )
+
+
+def _resized(shares: Shares, size: int) -> Shares:
+    """With the dimension's own share, which is the last one, for keys that are in no window."""
+    return np.concatenate([shares[:-1], np.full(size + 1 - len(shares), shares[-1])])
 
 
 @dataclass(frozen=True, slots=True)
 class _Sum:
-    """Sums over windows by key, and those windows: the largest, and the others."""
+    """Sums over windows by key; how many visitors were in the largest window, and in any one at the most."""
 
     clicks: Integers
     human: Integers
     visitors: Integers
     in_largest: Integers
+    in_one: Integers
     largest: Column
     others: Sequence[Column]
 
     @classmethod
-    def of(cls, names: Names, columns: Sequence[Column]) -> Self:
-        clicks, human, visitors, in_largest = np.zeros((4, len(names.texts)), np.int64)
-        for column in columns:
+    def of(cls, columns: Sequence[Column]) -> Self:
+        """Of one window at least."""
+        largest = max(columns, key=lambda column: int(column.visitors.sum()))
+        others = [column for column in columns if column is not largest]
+        empty = np.zeros(0, np.int64)
+        nothing = cls(empty, empty, empty, empty, empty, largest, others)
+        found = nothing.joined(columns)
+        found.in_largest[largest.keys] = largest.visitors
+        return found
+
+    @property
+    def size(self) -> int:
+        return len(self.clicks)
+
+    def joined(self, more: Sequence[Column]) -> Self:
+        """With what is in windows without samples."""
+        size = max((int(column.keys.max(initial=-1)) + 1 for column in more), default=0)
+        grown = np.zeros((5, max(size, self.size)), np.int64)
+        grown[:, : self.size] = self.clicks, self.human, self.visitors, self.in_largest, self.in_one
+        clicks, human, visitors, in_largest, in_one = grown
+        for column in more:
             clicks[column.keys] += column.clicks
             human[column.keys] += column.human
             visitors[column.keys] += column.visitors
-        largest = max(columns, key=lambda column: int(column.visitors.sum()))
-        in_largest[largest.keys] = largest.visitors
-        others = [column for column in columns if column is not largest]
-        return cls(clicks, human, visitors, in_largest, largest, others)
+            in_one[column.keys] = np.maximum(in_one[column.keys], column.visitors)
+        return replace(
+            self, clicks=clicks, human=human, visitors=visitors, in_largest=in_largest, in_one=in_one
+        )
 
     @property
     def is_of_several(self) -> bool:
-        return bool((self.visitors > self.in_largest).any())
+        return bool((self.visitors > self.in_one).any())
 
     def unique(self, returning: Shares) -> Integers:
         told = self.visitors - np.rint((self.visitors - self.in_largest) * returning).astype(np.int64)
-        return np.minimum(self.human, told)
+        return np.clip(told, self.in_one, self.human)
 
-    def returning(self, *, of_all: float) -> Shares:
+    def returning(self) -> Shares | None:
         """Of each key: by its own sampled visitors, and by the whole dimension's as far as these are few.
 
-        A visitor need not keep to a key, so a dimension has another share than all visitors have; that is
-        taken where no sample tells anything.
+        A visitor need not keep to a key, so a dimension has another share than all visitors have. The last
+        element is the dimension's; None where no sample tells anything.
         """
-        size = len(self.visitors)
+        size = self.size
         top = np.zeros(size, np.int64)
         for column in (self.largest, *self.others):
             top[column.keys] = np.maximum(top[column.keys], column.levels)
@@ -140,8 +184,18 @@ class _Sum:
         is_new = ~self.largest.has(distinct)
         hits = np.bincount(of_keys, minlength=size)
         again = hits - np.bincount(of_keys[first[is_new]], minlength=size)
-        share = again.sum() / hits.sum() if hits.sum() else of_all
+        if not hits.sum():
+            return None
+        share = again.sum() / hits.sum()
         if not 0 < share < 1:
-            return np.full(size, share)
+            return np.full(size + 1, share)
         weight = (1 - share) / (KEYS_DIFFER_BY**2 * share)
-        return (again + weight * share) / (hits + weight)
+        return np.append((again + weight * share) / (hits + weight), share)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSum:
+    """Windows added up, and which share of visitors in all but the largest were there already, by key."""
+
+    sum: _Sum
+    returning: Shares | None

@@ -3,19 +3,28 @@
 from datetime import datetime
 from typing import Final
 
-from ingest.contract import ON_ITS_WAY, Warehouse, erase_link, erase_named
+from ingest.contract import LETTERS_LINK, LINK_COUNTS, ON_ITS_WAY, Warehouse, erase_link, erase_named
 
-_ARRIVED: Final = """
+_OF_RECENT: Final = "\n    UNION ALL\n    ".join(
+    (
+        *(
+            f"SELECT tenant, link FROM {table} WHERE (tenant, link) IN recent"
+            for table in ("clicks", "codes", "sent_15m")
+        ),
+        *(
+            f"SELECT tenant, subject FROM {table} WHERE scope = 'link' AND (tenant, subject) IN recent"
+            for table in LINK_COUNTS
+        ),
+        f"SELECT tenant, link FROM recent WHERE link IN (SELECT {LETTERS_LINK} FROM dead_letters)",
+    )
+)
+_ARRIVED: Final = f"""
 WITH recent AS (
-    SELECT tenant, link FROM erasures WHERE asked_at > fromUnixTimestamp64Milli({since:Int64}, 'UTC')
+    SELECT tenant, link FROM erasures WHERE asked_at > fromUnixTimestamp64Milli({{since:Int64}}, 'UTC')
 )
 SELECT DISTINCT tenant, link
 FROM (
-    SELECT tenant, link FROM clicks WHERE (tenant, link) IN recent
-    UNION ALL
-    SELECT tenant, link FROM codes WHERE (tenant, link) IN recent
-    UNION ALL
-    SELECT tenant, link FROM sent_15m WHERE (tenant, link) IN recent
+    {_OF_RECENT}
 )
 """
 

@@ -11,7 +11,7 @@ from ingest.enrich.privacy import drop_salts
 from ingest.enrich.rules import RULES_VERSION
 from ingest.enrich.verdict import Judge
 from ingest.enrich.visitor import VisitorKeyError
-from ingest.erasure import ON_ITS_WAY, count_named, erase_link, erase_named
+from ingest.erasure import LETTERS_LINK, LINK_COUNTS, ON_ITS_WAY, count_named, erase_link, erase_named
 from ingest.explain import Explainer, Explanation, Request
 from ingest.kafka.address import (
     DEAD_SUFFIX,
@@ -68,7 +68,9 @@ __all__ = [
     "CLICK_COLUMNS",
     "DEAD_SUFFIX",
     "DEFAULT_TENANT",
+    "LETTERS_LINK",
     "LINKS_TOPIC",
+    "LINK_COUNTS",
     "LINK_RESULTS_TOPIC",
     "MAX_EVENT_BYTES",
     "ON_ITS_WAY",

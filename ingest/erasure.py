@@ -4,7 +4,7 @@ Rows are gone from every query at once, and from the disk once the deleted masks
 (`aggregator/erasure.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -15,13 +15,26 @@ from ingest.warehouse import Warehouse
 ON_ITS_WAY: Final = timedelta(hours=48)
 
 _OF_LINK = "tenant = {tenant:String} AND link = {link:UInt64}"
+# Where a link's clicks are counted. What its domain and its tenant had stays counted: that tells of no link.
+LINK_COUNTS: Final = ("rollup_keys", "rollup_windows", "click_changes", "click_days")
+_COUNTS_OF_LINK: Final = "tenant = {tenant:String} AND scope = 'link' AND subject = {link:UInt64}"
 _NAMED: Final = "FROM recipient_erasures WHERE tenant = {tenant:String} AND id = {erasure:String}"
 _OF_PERSON: Final = (
     f"tenant = {{tenant:String}} AND link IN (SELECT link {_NAMED})"
     f" AND (link, code) IN (SELECT link, code {_NAMED})"
 )
 
-# A letter that is JSON tells its code; of any other, whatever looks like one is taken for it.
+# Whoever asks for a code after it was taken from its person leaves a click of no link and no tenant.
+_ORPHANS_OF_PERSON: Final = f"tenant = '' AND link = 0 AND (domain, code) IN (SELECT domain, code {_NAMED})"
+
+# A letter that is JSON tells its link and code; of any other, whatever looks like one is taken for it.
+LETTERS_LINK: Final = (
+    "if(JSONHas(value, 'link'), JSONExtractUInt(value, 'link'),"
+    " toUInt64OrZero(extract(value, '\"link\":([0-9]+)')))"
+)
+_TELLS_OF_LINK: Final = (
+    f"{LETTERS_LINK} = {{link:UInt64}} AND JSONExtractString(value, 'tenant') IN ('', {{tenant:String}})"
+)
 _TELLS_OF_PERSON: Final = (
     "hasAny(if(JSONHas(value, 'code'), [JSONExtractString(value, 'code')],"
     " extractAll(value, '[A-Za-z0-9]+')),"
@@ -50,8 +63,12 @@ def erase_link(warehouse: Warehouse, tenant: str, number: int) -> None:
     """Delete every row about the link but its tombstone. Run it again for what arrived meanwhile."""
     link: dict[str, object] = {"tenant": tenant, "link": number}
     remove_clicks(warehouse, _OF_LINK, link, reason="erased")
+    _erase_letters(warehouse, _TELLS_OF_LINK, link)
+    # After the clicks: a window that is being computed from them meanwhile is deleted by the next sweep.
+    for table in LINK_COUNTS:
+        _delete_where(warehouse, table, _COUNTS_OF_LINK, link)
     for table in ("sent_15m", "codes"):
-        warehouse.command(f"DELETE FROM {table} WHERE {_OF_LINK}", link)
+        _delete_where(warehouse, table, _OF_LINK, link)
     warehouse.command(
         "DELETE FROM links WHERE tenant = {tenant:String} AND number = {link:UInt64} AND NOT deleted", link
     )
@@ -104,19 +121,14 @@ def count_named(warehouse: Warehouse, tenant: str, recipients: Sequence[str]) ->
 def erase_named(warehouse: Warehouse, tenant: str, erasure: str) -> int:
     """Delete the clicks and dead letters of the codes that this erasure named; how many clicks there were.
 
+    Clicks that came when the codes were nobody's any more are among them.
+
     Run it again for what arrived meanwhile.
     """
     person: dict[str, object] = {"tenant": tenant, "erasure": erasure}
     removed = remove_clicks(warehouse, _OF_PERSON, person, reason="erased")
-    # Where the letter is being replayed, that outcome's version is higher: the click is swept as it arrives.
-    warehouse.command(
-        "INSERT INTO dead_letter_outcomes (partition, position, source, seq, outcome, version, decided_at)"
-        " SELECT partition, position, source, seq, 'erased', 1, now64(3) FROM dead_letters"
-        f" WHERE {_TELLS_OF_PERSON}",
-        person,
-    )
-    for table in ("dead_letters", "dead_letter_requests"):
-        warehouse.command(f"DELETE FROM {table} WHERE {_TELLS_OF_PERSON}", person)
+    removed += remove_clicks(warehouse, _ORPHANS_OF_PERSON, person, reason="erased")
+    _erase_letters(warehouse, _TELLS_OF_PERSON, person)
     return removed
 
 
@@ -131,6 +143,22 @@ def forget_recipient(
         "asked_at": asked_at_ms,
     }
     for table, condition in _NAMING_PERSON:
-        whole = f"tenant = {{tenant:String}} AND {condition}"
-        if warehouse.query(f"SELECT 1 FROM {table} WHERE {whole} LIMIT 1", person):
-            warehouse.command(f"DELETE FROM {table} WHERE {whole}", person)
+        _delete_where(warehouse, table, f"tenant = {{tenant:String}} AND {condition}", person)
+
+
+def _erase_letters(warehouse: Warehouse, condition: str, parameters: Mapping[str, object]) -> None:
+    # Where a letter is being replayed, that outcome's version is higher: the click is swept as it arrives.
+    warehouse.command(
+        "INSERT INTO dead_letter_outcomes (partition, position, source, seq, outcome, version, decided_at)"
+        " SELECT partition, position, source, seq, 'erased', 1, now64(3) FROM dead_letters"
+        f" WHERE {condition}",
+        parameters,
+    )
+    for table in ("dead_letters", "dead_letter_requests"):
+        _delete_where(warehouse, table, condition, parameters)
+
+
+def _delete_where(warehouse: Warehouse, table: str, condition: str, parameters: Mapping[str, object]) -> None:
+    """Delete, where there is something: a delete looks through every part, a query does not."""
+    if warehouse.query(f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1", parameters):
+        warehouse.command(f"DELETE FROM {table} WHERE {condition}", parameters)

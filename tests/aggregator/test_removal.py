@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aggregator.contract import read_ledger
+from aggregator.contract import read_ledger, refresh
 from aggregator.erasure import purge_deleted_rows, sweep_erasures
 from aggregator.retention import Cutoff, cutoffs, expire_clicks
-from ingest.contract import Catalogue, TenantDocument, Warehouse
+from ingest.contract import LINK_COUNTS, Catalogue, TenantDocument, Warehouse
 from tests.fixtures.clicks import insert_clicks
+from tests.ingest.click_events import click_json
 
 NOW = datetime(2025, 6, 15, 12, 7, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
@@ -53,6 +54,57 @@ def test_a_click_that_was_on_its_way_is_swept(warehouse: Warehouse) -> None:
     assert left(warehouse) == [(2, 2)]
     assert_balanced(warehouse, rows=2, stored=5, removed=3)
     assert sweep_erasures(warehouse, NOW + timedelta(hours=47)) == 0
+
+
+def told_of_links(warehouse: Warehouse) -> dict[str, set[int]]:
+    """The links of which something is counted or kept as it came, by table."""
+    found = {
+        table: {int(link) for (link,) in warehouse.query(f"SELECT subject FROM {table} WHERE scope = 'link'")}
+        for table in LINK_COUNTS
+    }
+    letters = warehouse.query("SELECT extract(value, '\"link\":([0-9]+)') FROM dead_letters")
+    return {**found, "dead_letters": {int(link) for (link,) in letters}}
+
+
+def put_letters(warehouse: Warehouse, first_position: int) -> None:
+    """Of links 1 and 2 each: a whole event of a wrong method, and one that is cut off."""
+    values = [
+        click_json(link=link, tenant="acme", method="PUT")[: None if is_whole else -5]
+        for link in (1, 2)
+        for is_whole in (True, False)
+    ]
+    position = list(range(first_position, first_position + len(values)))
+    columns = {"partition": ["7"] * 4, "position": position, "value": [value.decode() for value in values]}
+    warehouse.insert("dead_letters", columns, token=f"letters {first_position}")
+
+
+def test_what_an_erased_link_had_counted_is_gone_and_stays_so(warehouse: Warehouse) -> None:
+    batch = [*clicks(1_200, link=1), *clicks(1_200, link=2, first_seq=2_000)]
+    tomorrow = NOW + timedelta(days=1, hours=1)
+    insert_clicks(warehouse, batch, "a")
+    put_letters(warehouse, 1)
+    while refresh(warehouse, tomorrow, everything=True):
+        pass
+    assert set(map(frozenset, told_of_links(warehouse).values())) == {frozenset({1, 2})}
+    erase(warehouse)
+    assert set(map(frozenset, told_of_links(warehouse).values())) == {frozenset({2})}
+
+    insert_clicks(warehouse, batch, "a")  # repeated: adds nothing
+    assert sweep_erasures(warehouse, NOW) == 0
+    insert_clicks(
+        warehouse, [*clicks(2, link=1, first_seq=5_000), *clicks(3, link=2, first_seq=6_000)], "late"
+    )
+    put_letters(warehouse, 11)
+    assert refresh(warehouse, tomorrow, everything=True)
+    assert sweep_erasures(warehouse, NOW) == 1
+    assert sweep_erasures(warehouse, NOW) == 0
+    while refresh(warehouse, tomorrow, everything=True):
+        pass
+    assert set(map(frozenset, told_of_links(warehouse).values())) == {frozenset({2})}
+    day = "SELECT clicks FROM rollup_windows FINAL WHERE scope = 'link' AND grain = 86400 AND subject = 2"
+    assert warehouse.query(day) == [(1_203,)]
+    assert left(warehouse) == [(2, 1_203)]
+    assert read_ledger(warehouse, NO_SPOOL).is_balanced
 
 
 def test_another_tenants_link_is_not_swept(warehouse: Warehouse) -> None:

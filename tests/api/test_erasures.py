@@ -116,6 +116,23 @@ async def test_a_person_is_gone_everywhere_and_nobody_else_is(api: RunningApi) -
     assert kept(api) == [2, 3, 4, 6, 7, 9, 10]
 
 
+async def test_clicks_on_a_code_that_is_nobody_s_any_more_are_gone_too(api: RunningApi) -> None:
+    link = await api.make()
+    alice, bob = await mint(api, link, ALICE, BOB)
+    now_ms = api.clock_ms()
+    await erase(api)
+    orphan = {"tenant": "", "link": 0, "route": "none", "outcome": "not_found", "ts": now_ms}
+    hits = [(DOMAIN, alice), (DOMAIN, bob), ("other.example.com", alice)]
+    orphans = [{**orphan, "domain": host, "code": code, "seq": n} for n, (host, code) in enumerate(hits, 1)]
+    insert_clicks(api.warehouse, orphans, "a")
+    for swept in (1, 0):
+        assert await asyncio.to_thread(sweep_recipients, api.warehouse, instant_of(now_ms)) == swept
+        assert kept(api) == [2, 3]
+    insert_clicks(api.warehouse, orphans, "a")
+    assert kept(api) == [2, 3]
+    assert_balanced(api)
+
+
 async def test_another_tenant_s_person_of_the_same_number_stays(api: RunningApi) -> None:
     link = await api.make()
     (code,) = await mint(api, link, ALICE)

@@ -97,8 +97,8 @@ def _is_victims(tag: str) -> bool:
 
 
 def _count(site: Site, code: str) -> int:
-    """Clicks on the code while it was theirs. Whoever asks for it later leaves one of no link."""
-    return _number(site, "SELECT count() FROM clicks WHERE code = {code:String} AND link != 0", code=code)
+    """Clicks on the code, also those that came when it was nobody's any more."""
+    return _number(site, "SELECT count() FROM clicks WHERE code = {code:String}", code=code)
 
 
 def _others_stored(site: Site, victim: str) -> int:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import click
 
-from api.cli.calls import given, print_answer, print_list, segment
+from api.cli.calls import given, print_answer, print_change, print_list, segment
 from api.cli.connection import Connection
 
 ADDRESS_PRIVACY: Final = ("whole", "truncated", "hashed", "none")
@@ -66,10 +66,7 @@ def show_key(connection: Connection, key_id: str) -> None:
 @click.pass_obj
 def update_key(connection: Connection, /, key_id: str, **fields: Any) -> None:
     """Change what is given of a key; lists are replaced as a whole."""
-    body = given(fields)
-    if not body:
-        raise click.UsageError("Nothing to change: give at least one option (see --help).")
-    print_answer(connection, "PATCH", f"/v1/keys/{segment(key_id)}", body)
+    print_change(connection, f"/v1/keys/{segment(key_id)}", fields)
 
 
 @keys.command("rotate")
@@ -145,7 +142,4 @@ def show_tenant(connection: Connection, tenant_id: str) -> None:
 @click.pass_obj
 def update_tenant(connection: Connection, /, tenant_id: str, **fields: Any) -> None:
     """Change what is given of a tenant."""
-    body = given(fields)
-    if not body:
-        raise click.UsageError("Nothing to change: give at least one option (see --help).")
-    print_answer(connection, "PATCH", f"/v1/tenants/{segment(tenant_id)}", body)
+    print_change(connection, f"/v1/tenants/{segment(tenant_id)}", fields)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from api.cli.calls import MAX_PAGE
+from api.cli.calls import MAX_PAGE, limit_option
 from api.cli.connection import Connection
 from api.cli.output import print_json, print_table
 
@@ -16,9 +16,7 @@ COLUMNS: Final = ("at", "actor", "address", "method", "path", "status", "changes
 @click.option("--actor", help="A key's id, or a person's subject.")
 @click.option("--from", "start", help="RFC 3339, the first moment.")
 @click.option("--to", "end", help="RFC 3339, not included.")
-@click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(min=1), help="How many at the most."
-)
+@limit_option()
 @click.pass_obj
 def audit(
     connection: Connection, actor: str | None, start: str | None, end: str | None, *, limit: int

@@ -1,12 +1,16 @@
 """One call of the API and its answer on the terminal: what most commands are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
+
+import click
 
 from api.cli.connection import Connection
 from api.cli.output import counted, print_fields, print_json, print_table
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 MAX_PAGE: Final = 200
 """Every list of the API that has pages gives as many at once."""
@@ -35,6 +39,27 @@ def print_answer(connection: Connection, method: str, path: str, body: object = 
         print_json(answer)
     else:
         print_fields(answer)
+
+
+def print_change(connection: Connection, path: str, fields: Mapping[str, Any]) -> None:
+    """What a thing is after the fields were changed that were given. One must be."""
+    print_answer(connection, "PATCH", path, changes(fields))
+
+
+def changes(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The body that changes what was given; an error of use where nothing was."""
+    body = given(fields)
+    if not body:
+        raise click.UsageError("Nothing to change: give at least one option (see --help).")
+    return body
+
+
+def limit_option(default: int = 50) -> Callable[[Command], Command]:
+    """`--limit`, of a list."""
+    at_least_one = click.IntRange(min=1)
+    return click.option(
+        "--limit", default=default, show_default=True, type=at_least_one, help="How many at the most."
+    )
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 import click
 import orjson
 
-from api.cli.calls import given, print_answer, print_list, segment
+from api.cli.calls import changes, given, print_answer, print_list, segment
 from api.cli.connection import Connection
 
 FILES: Final = ("apple_app_site_association", "assetlinks")
@@ -59,9 +59,7 @@ def show_domain(connection: Connection, host: str) -> None:
 @click.pass_obj
 def update_domain(connection: Connection, /, host: str, **fields: Any) -> None:
     """Change what is given of a domain; an empty text takes a field away."""
-    body = {name: None if value == "" else value for name, value in _body(fields).items()}
-    if not body:
-        raise click.UsageError("Nothing to change: give at least one option (see --help).")
+    body = {name: None if value == "" else value for name, value in changes(_body(fields)).items()}
     print_answer(connection, "PATCH", f"/v1/domains/{segment(host)}", body)
 
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import click
 
-from api.cli.calls import print_list
+from api.cli.calls import limit_option, print_list
 from api.cli.connection import Connection
 
 COLUMNS: Final = ("name", "links", "active_links")
@@ -14,13 +14,7 @@ def _list_options(command: Any) -> Any:
     for option in reversed(
         (
             click.option("-q", "--search", "q", default="", help="Found in the name."),
-            click.option(
-                "--limit",
-                default=200,
-                show_default=True,
-                type=click.IntRange(min=1),
-                help="How many at the most.",
-            ),
+            limit_option(200),
         )
     ):
         command = option(command)

@@ -1,6 +1,7 @@
 """`smartlinks links`: list, create, show, update, delete, bulk, import, qr."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -8,7 +9,7 @@ from typing import Any, BinaryIO, Final
 import click
 import orjson
 
-from api.cli.calls import print_list
+from api.cli.calls import changes, limit_option, print_list
 from api.cli.connection import Connection
 from api.cli.output import counted, print_fields, print_json, stderr, stdout
 from api.client import Verdict
@@ -30,9 +31,7 @@ def group() -> None:
 @click.option("--domain")
 @click.option("--external-id")
 @click.option("--sort", default="-created_at", show_default=True)
-@click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(min=1), help="How many at the most."
-)
+@limit_option()
 @click.pass_obj
 def list_links(connection: Connection, /, limit: int, **filters: str | None) -> None:
     """List links, newest first."""
@@ -93,9 +92,7 @@ def show_link(connection: Connection, link_id: str) -> None:
 @click.pass_obj
 def update_link(connection: Connection, /, link_id: str, **fields: Any) -> None:
     """Change what is given of a link; an empty text takes a field away."""
-    body = {name: None if value == "" else value for name, value in _fields(fields).items()}
-    if not body:
-        raise click.UsageError("Nothing to change: give at least one option (see --help).")
+    body = {name: None if value == "" else value for name, value in changes(_fields(fields)).items()}
     with connection.open() as client:
         _show(connection, client.change_link(link_id, **body))
 
@@ -181,18 +178,28 @@ def _show(connection: Connection, link: Any) -> None:
 
 
 def _tell(connection: Connection, verdicts: Iterator[Verdict], what: str) -> None:
-    """With --json every verdict; else the refused ones, and how many there were. Exits with 1 if any was."""
-    done = refused = 0
+    """With --json every verdict; else the refused ones. At the end how many, and for what; 1 if any was."""
+    done, refused = 0, Counter[str]()
     for verdict in counted(verdicts, what):
         problem = verdict.get("problem")
-        done, refused = done + (problem is None), refused + (problem is not None)
+        if problem is None:
+            done += 1
+        else:
+            refused[_cause(problem)] += 1
         if connection.as_json:
             print_json(verdict)
         elif problem is not None:
             stdout.print(f"line {verdict['line']}: {problem['detail']}", soft_wrap=True)
-    stderr.print(f"{done:,} done, {refused:,} refused.")
+    causes = ", ".join(f"{count:,} for {cause}" for cause, count in refused.most_common())
+    stderr.print(f"{done:,} done, {refused.total():,} refused{causes and f': {causes}'}.", soft_wrap=True)
     if refused:
         sys.exit(1)
+
+
+def _cause(problem: dict[str, Any]) -> str:
+    """The field that does not fit, else the kind of problem."""
+    pointer = str(problem.get("errors", [{}])[0].get("pointer", "")).removeprefix("#/")
+    return pointer or str(problem["title"])
 
 
 def _chain(first: bytes, file: Iterable[bytes]) -> Iterator[bytes]:

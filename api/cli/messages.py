@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, Final
 import click
 import orjson
 
-from api.cli.calls import given, print_answer, print_list, segment
+from api.cli.calls import given, limit_option, print_answer, print_list, segment
 from api.cli.connection import Connection
 from api.cli.output import print_json, print_table, stderr
 
@@ -62,9 +62,7 @@ def send(connection: Connection, /, to: tuple[str, ...], body: BinaryIO | None, 
 
 @group.command("list")
 @click.option("--status", type=click.Choice(STATUSES))
-@click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(min=1), help="How many at the most."
-)
+@limit_option()
 @click.pass_obj
 def list_messages(connection: Connection, status: str | None, limit: int) -> None:
     """List messages, newest first."""

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import click
 
-from api.cli.calls import given, print_answer, print_list, segment
+from api.cli.calls import given, limit_option, print_answer, print_change, print_list, segment
 from api.cli.connection import Connection
 
 PATH: Final = "/v1/sms/templates"
@@ -17,9 +17,7 @@ def group() -> None:
 
 
 @group.command("list")
-@click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(min=1), help="How many at the most."
-)
+@limit_option()
 @click.pass_obj
 def list_templates(connection: Connection, limit: int) -> None:
     """List templates."""
@@ -62,10 +60,7 @@ def show_template(connection: Connection, template_id: str) -> None:
 @click.pass_obj
 def update_template(connection: Connection, /, template_id: str, **fields: Any) -> None:
     """Change what is given of a template."""
-    body = given(fields)
-    if not body:
-        raise click.UsageError("Nothing to change: give at least one option (see --help).")
-    print_answer(connection, "PATCH", _path(template_id), body)
+    print_change(connection, _path(template_id), fields)
 
 
 @group.command("delete")

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import click
 
-from api.cli.calls import given, print_answer, print_list, segment
+from api.cli.calls import given, limit_option, print_answer, print_change, print_list, segment
 from api.cli.connection import Connection
 
 EVENTS: Final = ("message.clicked", "link.clicked", "link.created", "link.updated", "link.deleted")
@@ -64,10 +64,7 @@ def show_webhook(connection: Connection, webhook_id: str) -> None:
 @click.pass_obj
 def update_webhook(connection: Connection, /, webhook_id: str, **fields: Any) -> None:
     """Change what is given of a webhook."""
-    body = given(fields)
-    if not body:
-        raise click.UsageError("Nothing to change: give at least one option (see --help).")
-    print_answer(connection, "PATCH", _path(webhook_id), body)
+    print_change(connection, _path(webhook_id), fields)
 
 
 @group.command("delete")
@@ -98,9 +95,7 @@ def rotate_secret(connection: Connection, webhook_id: str) -> None:
 @group.command("deliveries")
 @click.argument("webhook_id")
 @click.option("--state", type=click.Choice(STATES))
-@click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(min=1), help="How many at the most."
-)
+@limit_option()
 @click.pass_obj
 def list_deliveries(connection: Connection, webhook_id: str, state: str | None, limit: int) -> None:
     """What was told in the last 30 days, newest first, and what came of it."""

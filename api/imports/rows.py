@@ -16,6 +16,7 @@ from api.models import NewLink
 from api.problems import Flaw, ProblemError, invalid_body, problem_of_body
 from edge.contract import IMPORTED, SUFFIX
 
+MAX_CODE_CHARS: Final = 50
 _MAX_CLICKS: Final = 2**63 - 1
 _DATE_FORMATS: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%m/%d/%Y", "%b %d, %Y")
 _KEPT: Final = ("expired_url", "campaign", "external_id")
@@ -92,12 +93,20 @@ def _split(path: str) -> tuple[str | None, str | None]:
     if not IMPORTED.match(code) or (suffix and not SUFFIX.match(suffix)):
         raise invalid_body(
             Flaw(
-                f"The code {path[:100]!r} can't be kept: codes have 1 to 50 characters A-Z, a-z, 0-9,"
-                " - and _, behind a suffix or none. Leave its column empty to have a fresh one",
+                f"The code {path[:100]!r} can't be kept: {_why_not(code)}. Served are 1 to 50 characters"
+                " A-Z, a-z, 0-9, - and _, behind a suffix or none. Leave its column empty for a fresh one",
                 pointer="#/code",
             )
         )
     return suffix or None, code
+
+
+def _why_not(code: str) -> str:
+    if strange := sorted(set(re.sub(r"[A-Za-z0-9_-]", "", code))):
+        return f"it has {' '.join(strange)[:20]!r}"
+    return (
+        f"it has {len(code)} characters" if len(code) > MAX_CODE_CHARS else "the path before it is no suffix"
+    )
 
 
 def _tags(value: object) -> list[str] | None:

@@ -119,7 +119,8 @@ async def test_a_row_that_can_not_be_kept_is_told_with_its_line(api: RunningApi)
         None,
         None,
     ]
-    assert "1 to 50 characters" in verdicts[0]["problem"]["detail"]
+    assert "it has 51 characters" in verdicts[0]["problem"]["detail"]
+    assert "it has '.'" in verdicts[1]["problem"]["detail"]
     assert [verdict.get("status") for verdict in verdicts].count("created") == 2
     assert verdicts[7]["short_url"] == f"https://{DOMAIN}/vip/Good2"
     assert verdicts[6]["problem"]["type"] == verdicts[8]["problem"]["type"] == "/problems/malformed-body"

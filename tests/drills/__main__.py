@@ -1,6 +1,7 @@
-"""The long drills, one after another: `python -m tests.drills [NAME ...] [--write docs/reliability.md]`.
+"""The long drills: `python -m tests.drills [NAME ...] [--write docs/reliability.md]`.
 
-A name chooses all drills that begin with it. Ends with 1 where one did not hold.
+A name chooses all drills that begin with it. First come those that only count, two at a time, then those that
+promise seconds, one by one. Ends with 1 where one did not hold.
 """
 
 import argparse
@@ -8,10 +9,15 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Final
 
 from tests.drills.every import DRILLS, Drill
 from tests.drills.report import Line, Outcome, write_table
+
+AT_A_TIME: Final = 2  # as many as there are cores at the least; they wait more than they compute
 
 
 def main() -> int:
@@ -27,21 +33,35 @@ def main() -> int:
             f"no drill begins with {unknown[0]!r}; there are {', '.join(each.name for each in DRILLS)}"
         )
     chosen = [each for each in DRILLS if not options.names or each.name.startswith(tuple(options.names))]
+    began_s = time.monotonic()
     lines = []
-    for number, drill in enumerate(chosen, 1):
-        _say(f"{number}/{len(chosen)} {drill.name}: {drill.promised}")
-        line = _run(drill)
-        _say(f"    {'held' if line.holds else 'MISSED'} after {line.took_s:.0f} s: {line.outcome.came}")
-        for miss in line.outcome.misses:
-            _say(f"    {miss}")
+    for line in _run_all(chosen):
         lines.append(line)
+        took = f"{line.took_s:.0f} s, {(time.monotonic() - began_s) / 60:.0f} min in all"
+        _say(f"{len(lines)}/{len(chosen)} {line.name}: {'held' if line.holds else 'MISSED'} after {took}")
+        for told in (line.outcome.came, *line.outcome.misses):
+            _say(f"    {told}")
         if options.write is not None:
             write_table(options.write, lines, [each.name for each in DRILLS])
     _say("\n" + "\n".join(map(str, lines)))
-    return 0 if all(line.holds for line in lines) else 1
+    missed = [line.name for line in lines if not line.holds]
+    _say(
+        f"\n{len(lines) - len(missed)} of {len(lines)} held"
+        + (f"; missed: {', '.join(missed)}" if missed else "")
+    )
+    return 1 if missed else 0
+
+
+def _run_all(chosen: Sequence[Drill]) -> Iterator[Line]:
+    """In the order in which they end."""
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        for done in as_completed([pool.submit(_run, drill) for drill in chosen if not drill.is_timed]):
+            yield done.result()
+    yield from map(_run, (drill for drill in chosen if drill.is_timed))
 
 
 def _run(drill: Drill) -> Line:
+    _say(f"{drill.name}: {drill.promised} ...")
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="drill-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         try:

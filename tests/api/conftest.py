@@ -133,6 +133,20 @@ class RunningApi:
 StartApi = Callable[[], Awaitable[RunningApi]]
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some seconds a neighbour counts as down. Here they run, and only the machine may be slow."""
+    for bound in (
+        "edge.redis_connection.TIMEOUT_S",
+        "edge.redis_connection.DEADLINE_S",
+        "api.access.key_sets.TIMEOUT_S",
+        "api.messages.http_gateway.TIMEOUT_S",
+        "api.messages.smpp_session.CONNECT_WITHIN_S",
+        "api.messages.smpp_session.ANSWER_WITHIN_S",
+    ):
+        monkeypatch.setattr(bound, 60.0)
+
+
 @pytest.fixture
 def settings(tmp_path: Path, redis_server: RedisServer) -> Settings:
     return Settings(data_dir=tmp_path, redis_url=redis_server.url, default_domain=DOMAIN, _env_file=None)

@@ -5,12 +5,12 @@ Redis, Kafka (one broker or three), a ClickHouse over HTTP; edge, shipper, inges
 
 import asyncio
 import contextlib
+import http.client
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from aggregator.contract import read_ledger
@@ -20,7 +20,7 @@ from tests.drills.exact import Sent, differences
 from tests.fixtures.ports import free_ports
 from tests.fixtures.programs import METRICS_PORTS, Programs
 from tests.fixtures.redis import RedisServer
-from tests.fixtures.system import System, wait_until
+from tests.fixtures.system import System, ask, wait_until
 from tests.fixtures.warehouse import clickhouse_server
 from tests.kafka.cluster import KafkaCluster, kafka_cluster
 
@@ -93,10 +93,9 @@ class Site:
 
     def metric(self, program: str, name: str) -> float | None:
         """The sum of a program's samples of this name; None while it does not answer, or has none."""
-        url = f"http://127.0.0.1:{self.system.metrics_port + METRICS_PORTS[program]}/metrics"
         try:
-            text = httpx.get(url, timeout=5).text
-        except httpx.HTTPError:
+            _, text = ask(self.system.metrics_port + METRICS_PORTS[program], "/metrics", timeout_s=5.0)
+        except (OSError, http.client.HTTPException):
             return None
         families = text_string_to_metric_families(text)
         found = [each.value for family in families for each in family.samples if each.name == name]

@@ -87,6 +87,10 @@ class LinkStore(Protocol):
         """Forget codes of an erased link or person. They resolve to nothing from then on, at edges in 1 s."""
         ...
 
+    async def lay_out(self, codes: int) -> None:
+        """Have buckets for so many codes that are to come, where there are none yet of either."""
+        ...
+
     async def make_room(self) -> int:
         """Spread the codes over more buckets where those are full. Returns how many there are now."""
         ...

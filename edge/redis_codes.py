@@ -7,7 +7,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from edge.code_layout import FULL_FIELDS, LAYOUT_KEY, CodeLayout
+from edge.code_layout import FIRST_BUCKETS, FULL_FIELDS, LAYOUT_KEY, CodeLayout
 from edge.codes import RELEASES_KEY, code_field
 from edge.redis_connection import Command
 
@@ -50,13 +50,23 @@ return others
 )
 # KEYS: the layout's. ARGV: the layout as it is, the layout to come.
 _CHANGE_LAYOUT: Final = _UNLESS_LAYOUT + b"return redis.call('SET', KEYS[1], ARGV[2])"
-# KEYS: old and new bucket. ARGV: fields that belong into the new one. A listpack is searched for each field
-# that is taken out of it, so both are written anew; one that had grown out of it becomes one again only so.
+# KEYS: the layout's. ARGV: the layout to come, how many buckets there are where nothing says otherwise.
+_LAY_OUT: Final = b"""
+if redis.call('EXISTS', KEYS[1]) == 1 then return end
+for bucket = 0, ARGV[2] - 1 do
+  if redis.call('EXISTS', 'code:' .. bucket) == 1 then return end
+end
+redis.call('SET', KEYS[1], ARGV[1])
+"""
+# KEYS: old and new bucket. ARGV: as one text, the fields that belong into the new one. A listpack is searched
+# for each field that is taken out of it, so both are written anew; one that had grown out of it becomes one
+# again only so.
 _MOVE: Final = b"""
-local call, moved, kept = redis.call, {}, {}
+local call, fields, moved, kept = redis.call, {}, {}, {}
+for field in string.gmatch(ARGV[1], '%S+') do fields[#fields + 1] = field end
 if call('HLEN', KEYS[1]) <= 512 then
   local moving, all = {}, call('HGETALL', KEYS[1])
-  for _, field in ipairs(ARGV) do moving[field] = true end
+  for _, field in ipairs(fields) do moving[field] = true end
   for i = 1, #all, 2 do
     local part = moving[all[i]] and moved or kept
     part[#part + 1] = all[i]
@@ -66,15 +76,15 @@ if call('HLEN', KEYS[1]) <= 512 then
   call('DEL', KEYS[1])
   if #kept > 0 then call('HSET', KEYS[1], unpack(kept)) end
 else
-  local values = call('HMGET', KEYS[1], unpack(ARGV))
-  for i, field in ipairs(ARGV) do
+  local values = call('HMGET', KEYS[1], unpack(fields))
+  for i, field in ipairs(fields) do
     if values[i] then
       moved[#moved + 1] = field
       moved[#moved + 1] = values[i]
     end
   end
   if #moved == 0 then return end
-  call('HDEL', KEYS[1], unpack(ARGV))
+  call('HDEL', KEYS[1], unpack(fields))
 end
 call('HSET', KEYS[2], unpack(moved))
 """
@@ -134,6 +144,14 @@ class RedisCodes:
                 self._known_layout = None
                 remaining = part + remaining
 
+    async def lay_out(self, codes: int) -> None:
+        """Give buckets to so many codes that are to come, and to a million at the least.
+
+        Nothing is done where there are codes, or buckets for them, already.
+        """
+        layout = CodeLayout.with_room_for(codes)
+        await self._run([(b"EVAL", _LAY_OUT, 1, LAYOUT_KEY, layout.to_bytes(), FIRST_BUCKETS)])
+
     async def make_room(self) -> int:
         """Split every bucket in two where they are full on average, or where a split was left half-way.
 
@@ -184,9 +202,10 @@ class RedisCodes:
         moves: list[Command] = []
         for number, fields in zip(numbers, found, strict=True):
             old, new = b"code:%d" % number, b"code:%d" % (number + buckets)
-            moving = [field for field in fields if doubled.keys(field)[0] != old]
+            places = zip(fields, doubled.new_buckets(fields), strict=True)
+            moving = [field for field, bucket in places if bucket != number]
             moves += [
-                (b"EVAL", _MOVE, 2, old, new, *moving[start : start + FIELDS_A_MOVE])
+                (b"EVAL", _MOVE, 2, old, new, b" ".join(moving[start : start + FIELDS_A_MOVE]))
                 for start in range(0, len(moving), FIELDS_A_MOVE)
             ]
         for start in range(0, len(moves), MOVES_A_STEP):
@@ -195,5 +214,6 @@ class RedisCodes:
 
 def code_fields(domain_tag: str, codes: Sequence[str]) -> list[bytes]:
     """The field of each code in its bucket."""
-    tag = domain_tag.encode()
-    return [code_field(code.encode(), tag) for code in codes]
+    if len(codes) == 1:
+        return [code_field(codes[0].encode(), domain_tag.encode())]
+    return " ".join([code + domain_tag for code in codes] if domain_tag else codes).encode().split()

@@ -149,6 +149,9 @@ class RedisLinkStore:
     async def release_codes(self, domain_tag: str, codes: Sequence[str]) -> None:
         await self._codes.release(domain_tag, codes)
 
+    async def lay_out(self, codes: int) -> None:
+        await self._codes.lay_out(codes)
+
     async def make_room(self) -> int:
         return await self._codes.make_room()
 

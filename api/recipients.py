@@ -132,7 +132,7 @@ class Recipients:
             fresh = dict.fromkeys(generate_many(len(pairs)))
             if len(fresh) < len(pairs):
                 continue
-            minted = tuple((code, *pair) for code, pair in zip(fresh, pairs, strict=True))
+            minted = tuple(zip(fresh, *zip(*pairs, strict=True), strict=True))
             event = CodesMinted(new_event_id(), self._clock(), link.tenant, link.number, link.domain, minted)
             try:
                 await self._outbox.publish(event)
@@ -148,7 +148,8 @@ class Recipients:
 
     def _tell(self, link_id: str, minted: Mapping[Pair, str]) -> None:
         for look_up in self._look_ups[link_id]:
-            look_up.minted.update((pair, minted[pair]) for pair in minted.keys() & look_up.wanted.keys())
+            if not minted.keys().isdisjoint(look_up.wanted):
+                look_up.minted.update((pair, minted[pair]) for pair in minted.keys() & look_up.wanted.keys())
 
 
 def _chunks(pairs: Sequence[Pair]) -> Iterator[Sequence[Pair]]:

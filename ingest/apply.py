@@ -70,7 +70,7 @@ class LinkEventApplier:
         codes = [code for code, _, _ in event.codes]
         tag = await self._link_store.domain_tag(event.domain)
         holders = await self._link_store.claim_codes(tag, codes, event.number)
-        if any(holder != event.number for holder in holders):
+        if holders.count(event.number) < len(codes):
             raise CodeTakenError(f"minted codes of link {event.number} belong to another link")
         await asyncio.to_thread(
             self._catalogue.add_codes, event.tenant, event.number, event.codes, event.at, token=event.id

@@ -22,6 +22,7 @@ PARAMETER_BYTES: Final = 120_000
 # Pairs go as one text, which costs a tenth of two arrays. No recipient or reference has control characters.
 _PAIR_END: Final = "\x1e"
 _PART_END: Final = "\x1f"
+_ESCAPED: Final = "\\'`\t\n"
 
 # In the order of LinkDocument's fields.
 DOCUMENT_COLUMNS: Final = """
@@ -285,13 +286,25 @@ class Catalogue:
         return rows[0] if rows else ("", "")
 
 
+class _PlainText(str):
+    """A text without a character that a parameter has escaped.
+
+    clickhouse-connect looks at parameters character by character, a third of what a look-up costs us.
+    """
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((str(self),))
+
+
 def _batches(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
     """The pairs as texts, each short enough for one statement."""
     text = _PAIR_END.join(map(_PART_END.join, pairs))
     sent_bytes = len(text.encode()) + text.count("\\")  # which is escaped
     if sent_bytes <= PARAMETER_BYTES:
         if pairs:
-            yield text
+            yield text if any(each in text for each in _ESCAPED) else _PlainText(text)
         return
     middle = len(pairs) // 2
     yield from _batches(pairs[:middle])

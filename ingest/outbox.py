@@ -26,7 +26,7 @@ from ingest.link_saving import TakenError
 from ingest.outbox_spool import OutboxSpool, OutboxUnavailableError, find_abandoned, read_unapplied
 from ingest.warehouse import WarehouseUnavailableError
 
-MAX_EVENT_BYTES: Final = MAX_LINE_BYTES // 2
+MAX_EVENT_BYTES: Final = MAX_LINE_BYTES * 7 // 8  # the spool frames it
 ROTATE_BYTES: Final = 64 * 1024 * 1024
 REFUSED_NAME: Final = "refused.ndjson"
 PASSING: Final = (LinkStoreUnavailableError, WarehouseUnavailableError)

@@ -44,14 +44,12 @@ async def send_links(url: str) -> None:
     await _send(url, [(b"%d" % at, _create(at)) for at in range(LINKS)])
 
 
-async def send_recipients(url: str, recipients: int) -> int:
-    """Commands for so many recipients, links in turns; how many commands those are."""
-    commands = [
+def recipient_commands(recipients: int) -> list[tuple[bytes, bytes]]:
+    """Key and value of the commands for so many recipients, links in turns."""
+    return [
         (b"%d" % (at % LINKS), _add(at, at % LINKS, range(at * A_COMMAND, (at + 1) * A_COMMAND)))
         for at in range(recipients // A_COMMAND)
     ]
-    await _send(url, commands)
-    return len(commands)
 
 
 async def _send(url: str, commands: list[tuple[bytes, bytes]]) -> None:
@@ -125,13 +123,14 @@ async def measure(
     await send_links(url)
     results = Results(url)
     await results.start()
+    commands = recipient_commands(recipients)
     with running_api(environment, log) as api:
         programs = {"api": api, **others}
         await results.wait_for(LINKS)
         before = {name: cpu_s(pid) for name, pid in programs.items()}
         began_s = time.perf_counter()
-        commands = await send_recipients(url, recipients)
-        await results.wait_for(LINKS + commands)
+        await _send(url, commands)
+        await results.wait_for(LINKS + len(commands))
         took_s = time.perf_counter() - began_s
         cpu_us = {name: (cpu_s(pid) - before[name]) / recipients * 1e6 for name, pid in programs.items()}
     await results.close()

@@ -32,7 +32,7 @@ from ingest.contract import (
 
 NOTED_FOR_S: Final = 8 * 24 * 3600  # longer than the topic keeps a command
 AT_ONCE: Final = 64
-RECIPIENTS_A_RUN: Final = 8_000
+RECIPIENTS_A_RUN: Final = 16_000
 MINTED_AT_ONCE: Final = 8
 RUNS_OF_A_LINK: Final = (
     2  # at once: one is looked up while the other is written, and those of other links go on

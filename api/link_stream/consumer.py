@@ -40,9 +40,9 @@ from ingest.contract import (
 
 GROUP: Final = "smartlinks.link-commands"
 MAX_COMMANDS: Final = 2_000
-MAX_RECIPIENTS_AT_A_TIME: Final = 50_000
+MAX_RECIPIENTS_AT_A_TIME: Final = 64_000
 POLL_MS: Final = 200
-FETCH_BYTES: Final = 4 * 1024 * 1024  # of a partition; recipients of one link are minted 8,000 at a time
+FETCH_BYTES: Final = 4 * 1024 * 1024  # of a partition; recipients of one link are minted 16,000 at a time
 RETRY_S: Final = 0.5
 ACK_WITHIN_S: Final = 30.0
 _UNLIMITED_MS: Final = 24 * 3_600_000  # a warehouse that is down for hours must not cost us the partitions

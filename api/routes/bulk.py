@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Request, Response
 from api.auth import Tenant
 from api.bodies import JsonRoute, require_media_type
 from api.bulk import LINES_A_CHUNK, Bulk
+from api.conventions.etags import etag_of
 from api.errors import document_problems
 from api.models import Link, UpsertedLink
 from api.ndjson import NDJSON_TYPES, NdjsonResponse
@@ -48,6 +49,7 @@ async def upsert_link(
         services.metrics.links_made.inc()
         response.status_code = 201
         response.headers["Location"] = f"/v1/links/{link.id}"
+    response.headers["ETag"] = etag_of(link.version)
     return (await with_counts(services, tenant, [link]))[0]
 
 

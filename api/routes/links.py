@@ -48,6 +48,7 @@ async def make_link(new: NewLink, tenant: Tenant, services: ServicesOf, response
     link = await services.links.make(tenant, new)
     services.metrics.links_made.inc()
     response.headers["Location"] = f"/v1/links/{link.id}"
+    response.headers["ETag"] = etag_of(link.version)
     return Link.of(link, sent=0, clicks=0, now_ms=services.clock())
 
 

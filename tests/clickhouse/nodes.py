@@ -23,7 +23,7 @@ from tests.fixtures.ports import free_ports
 from tests.fixtures.warehouse import CLICKHOUSE, install_clickhouse
 
 CLUSTER = "campaigns"
-START_DEADLINE_S = 30
+START_DEADLINE_S = 90
 _REPLICATED = re.compile(rf"Replicated(\w*)MergeTree\({re.escape(REPLICA_PATH)}(?:, )?")
 
 
@@ -89,7 +89,7 @@ def _wait_until_up(url: str) -> None:
     deadline = time.monotonic() + START_DEADLINE_S
     while True:
         try:
-            if httpx.get(url, params={"query": "SELECT count() FROM system.clusters"}).status_code == 200:
+            if httpx.get(url, params={"query": "SELECT count() FROM system.clusters"}, timeout=30).status_code == 200:
                 return
         except httpx.HTTPError:
             if time.monotonic() > deadline:

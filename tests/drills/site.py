@@ -101,7 +101,7 @@ class Site:
         found = [each.value for family in families for each in family.samples if each.name == name]
         return sum(found) if found else None
 
-    def await_progress(self, *, more: int = 1, deadline_s: float = 60.0) -> None:
+    def await_progress(self, *, more: int = 1, deadline_s: float = 120.0) -> None:
         """Wait until more clicks are stored than now."""
         before = self.stored()
         wait_until(

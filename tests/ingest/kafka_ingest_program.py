@@ -14,7 +14,7 @@ from ingest.kafka.address import parse_address
 from ingest.sources.kafka import KafkaSource
 from tests.ingest.ingest_program import MortalSource, Reaper, mortal_runner
 
-SESSION_TIMEOUT_S = 1.5
+SESSION_TIMEOUT_S = 3.0
 
 
 async def _ingest(data_dir: Path, events_url: str, warehouse: Warehouse, reaper: Reaper) -> None:

@@ -120,6 +120,7 @@ def test_draws_addresses_of_both_families_from_all_over_the_database() -> None:
 
 
 @pytest.mark.drill
+@pytest.mark.timeout(600)
 def test_every_number_agrees_twice(new_system: Callable[..., System]) -> None:
     system = new_system()
     system.start()

@@ -89,7 +89,8 @@ def _wait_until_up(url: str) -> None:
     deadline = time.monotonic() + START_DEADLINE_S
     while True:
         try:
-            if httpx.get(url, params={"query": "SELECT count() FROM system.clusters"}, timeout=30).status_code == 200:
+            question = {"query": "SELECT count() FROM system.clusters"}
+            if httpx.get(url, params=question, timeout=30).status_code == 200:
                 return
         except httpx.HTTPError:
             if time.monotonic() > deadline:

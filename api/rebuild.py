@@ -50,7 +50,6 @@ async def rebuild_link_store(
     highest = await asyncio.to_thread(catalogue.highest_number)
     tags = await _restore_domains(link_store, catalogue)
     if highest == 0:
-        await link_store.lay_out(0)
         await link_store.mark_whole(0)  # new, not emptied: edges answer 404 from now on
         return 0
     total = await asyncio.to_thread(catalogue.count_links_and_codes)

@@ -27,11 +27,6 @@ FULL_FIELDS: Final = 100
 Redis keeps up to 512 as a listpack, but searches it field by field: claiming a code costs a third of what it
 does with 200, for half a byte more a code.
 """
-LEAST_BUCKETS: Final = 1 << 14
-"""Of a store that is laid out before it has a code: the first million codes need no split.
-
-A bucket costs some 90 bytes once a code is in it, so all of these 1.5 MB.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +72,8 @@ class CodeLayout:
 
     @classmethod
     def with_room_for(cls, codes: int) -> Self:
-        """For a store without codes, so that so many need no split."""
-        buckets = LEAST_BUCKETS
+        """For a store without codes, so that so many need no split; no more, as a bucket costs 90 bytes."""
+        buckets = FIRST_BUCKETS
         while buckets * FULL_FIELDS <= codes:
             buckets *= 2
         return cls(buckets)

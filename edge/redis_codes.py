@@ -145,7 +145,7 @@ class RedisCodes:
                 remaining = part + remaining
 
     async def lay_out(self, codes: int) -> None:
-        """Give buckets to so many codes that are to come, and to a million at the least.
+        """Give buckets to so many codes that are to come.
 
         Nothing is done where there are codes, or buckets for them, already.
         """

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from ingest.decode import Click, DeadReason, UndecodableError, decode
+from ingest.decode import Click, DeadReason, UndecodableError, decode, decode_all
 from ingest.repeats import REPEATED, Repeat, spans_of
 from ingest.sources.source import Fetched, Range
 
@@ -44,8 +44,11 @@ class Batch:
     repeats: int = 0
 
 
-def decode_records(fetched: Fetched) -> list[Click | DeadLetter]:
+def decode_records(fetched: Fetched) -> Sequence[Click | DeadLetter]:
     """An entry a record, in order."""
+    clicks = decode_all(fetched.values)
+    if clicks is not None:
+        return clicks
     entries: list[Click | DeadLetter] = []
     for value, end in zip(fetched.values, fetched.ends, strict=True):
         try:
@@ -64,7 +67,7 @@ def cut(fetched: Fetched, entries: Sequence[Entry], *, max_rows: int) -> list[Ba
     if fetched.start == fetched.end:
         return []
     if fetched.planned:
-        whole = Range(fetched.partition, fetched.start, fetched.end, fetched.left_out)
+        whole = fetched.part(fetched.start, fetched.end, fetched.left_out)
         return [_batch(whole, entries)]
     batches: list[Batch] = []
     may_repeat = fetched.floors is not None and REPEATED in entries
@@ -73,7 +76,7 @@ def cut(fetched: Fetched, entries: Sequence[Entry], *, max_rows: int) -> list[Ba
         end = fetched.end if index == len(entries) else fetched.ends[index - 1]
         part = entries[first:index]
         left_out = spans_of(part, fetched.ends[first:index], start) if may_repeat else ()
-        batches.append(_batch(Range(fetched.partition, start, end, left_out), part))
+        batches.append(_batch(fetched.part(start, end, left_out), part))
         start, first = end, index
     return batches
 
@@ -88,6 +91,9 @@ def month_bounds_ms(ts_ms: int) -> tuple[int, int]:
 
 def _cuts(entries: Sequence[Entry], max_rows: int) -> Iterator[int]:
     """Indexes of the entries that begin a new batch, the first batch's excepted."""
+    if _is_one_month(entries):
+        yield from range(max_rows, len(entries), max_rows)
+        return
     rows = spans = 0
     month_start = month_end = -1
     before: Entry | None = None
@@ -108,6 +114,15 @@ def _cuts(entries: Sequence[Entry], max_rows: int) -> Iterator[int]:
                 rows = spans = 0
             spans += 1
         before = entry
+
+
+def _is_one_month(entries: Sequence[Entry]) -> bool:
+    """Whether they are clicks of one month and nothing else, as they mostly are."""
+    if set(map(type, entries)) != {Click}:
+        return False
+    times_ms = [entry.ts_ms for entry in entries if isinstance(entry, Click)]
+    start, end = month_bounds_ms(times_ms[0])
+    return start <= min(times_ms) and max(times_ms) < end
 
 
 def _batch(covered: Range, entries: Sequence[Entry]) -> Batch:

@@ -7,7 +7,7 @@ another; there are never more than there were queries at once.
 
 import fcntl
 import queue
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +16,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from ingest.clickhouse_session import ClickHouseSession, first_line
+from ingest.columns import Column
 from ingest.warehouse import Row, WarehouseUnavailableError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ChdbWarehouse:
         self._inserts = self._open_session()
         self._idle: queue.SimpleQueue[ClickHouseSession] = queue.SimpleQueue()
 
-    def insert(self, table: str, columns: Mapping[str, Sequence[object]], *, token: str) -> None:
+    def insert(self, table: str, columns: Mapping[str, Column], *, token: str) -> None:
         self._check_open()
         self._inserts.insert(table, columns, token=token)
 

@@ -1,7 +1,7 @@
 """One clickhouse-connect client, be it over HTTP or in-process: what both warehouse adapters are made of."""
 
 import struct
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -14,9 +14,10 @@ from clickhouse_connect.driver.exceptions import (
     NotSupportedError,
     ProgrammingError,
 )
-from clickhouse_connect.driver.insert import InsertContext
 from clickhouse_connect.driver.query import QueryResult
 
+from ingest.columns import Column
+from ingest.native_block import write_block
 from ingest.warehouse import Row, WarehouseError, WarehouseUnavailableError
 
 # Always sent: their defaults changed between server versions, and exactly-once rests on them.
@@ -92,7 +93,7 @@ class ClickHouseSession:
             client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{where}")
         client.database = database
 
-    def insert(self, table: str, columns: Mapping[str, Sequence[object]], *, token: str) -> None:
+    def insert(self, table: str, columns: Mapping[str, Column], *, token: str) -> None:
         """See `Warehouse.insert`. One call is one block, whatever its size."""
         lengths = {len(column) for column in columns.values()}
         if len(lengths) != 1:
@@ -101,19 +102,18 @@ class ClickHouseSession:
         if rows == 0:
             return
         with mapped_errors():
-            context = InsertContext(
-                f"`{table}`",
-                list(columns),
-                self._column_types(table, columns),
-                list(columns.values()),
-                column_oriented=True,
-                settings={**INSERT_SETTINGS, "insert_deduplication_token": token},
-                block_size=rows,
-            )
+            types = self._column_types(table, columns)
             try:
-                self._client.insert(context=context)
+                block = write_block(columns, types, rows)
             except _UNFIT_VALUE as error:
                 raise WarehouseError(f"a value does not fit its column in {table}: {error}") from error
+            self._client.raw_insert(
+                f"`{table}`",
+                list(columns),
+                block,
+                settings={**INSERT_SETTINGS, "insert_deduplication_token": token},
+                fmt="Native",
+            )
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
         with mapped_errors():

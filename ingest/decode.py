@@ -3,9 +3,13 @@
 There are two ways, and a test holds them to each other. Nearly every event takes the short one: msgspec reads
 it into a `Click` and checks it meanwhile. What that refuses is taken or refused by the long way, which also
 knows orphans, fields of newer edges, and what is wrong.
+
+More than half of an event is headers, and phones of a kind send the same. Edges write them last, so that part
+is read once and then remembered by its bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 from operator import itemgetter
 from typing import Annotated, Any, Final, Literal, NoReturn, get_args
 
@@ -33,18 +37,37 @@ _Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT_CHARS)]
 
 
-class Click(
+class Headers(
     msgspec.Struct,
     frozen=True,
     gc=False,  # it makes no cycles, and batches of them need not be looked through for some
     forbid_unknown_fields=True,
+    rename={"user_agent": "ua"},
+):
+    """What a click's event says from `ua` on: nothing that is the click's alone, so clicks share it."""
+
+    user_agent: _Text
+    referer: _Text
+    language: _Text
+    signals: dict[str, str]
+    channel: Channel = "redirect"
+
+
+_NO_HEADERS: Final = Headers("", "", "", {})
+
+
+class Click(
+    msgspec.Struct,
+    gc=False,  # as above
+    forbid_unknown_fields=True,
     tag_field="v",
     tag=EVENT_VERSION,
-    rename={"ts_ms": "ts", "user_agent": "ua"},
+    rename={"ts_ms": "ts"},
 ):
     """One answered request for a code, as the edge knew it. Field meanings: `edge/clicks.py`.
 
-    `link` is 0 and `tenant` is "" for an orphan.
+    `link` is 0 and `tenant` is "" for an orphan; the bounds here are those of all others. Nobody changes it
+    once it is decoded.
     """
 
     source: _Id
@@ -52,18 +75,14 @@ class Click(
     ts_ms: Annotated[int, msgspec.Meta(ge=1, le=MAX_TS_MS)]
     host: _Name
     code: _Name
-    link: Annotated[int, msgspec.Meta(ge=0, le=MAX_ID)]
-    tenant: _Text
+    link: _Id
+    tenant: _Name
     personal: bool
     method: Method
     route: Route
     outcome: Outcome
     ip: _Text
-    user_agent: _Text
-    referer: _Text
-    language: _Text
-    signals: dict[str, str]
-    channel: Channel = "redirect"
+    headers: Headers = _NO_HEADERS
 
 
 class UndecodableError(ValueError):
@@ -74,7 +93,7 @@ class UndecodableError(ValueError):
         self.reason = reason
 
 
-# In the order of `Click`'s fields, so that the checked values are its arguments.
+# In the order of the fields of `Click` and `Headers`, so that the checked values are their arguments.
 _TYPES: Final[tuple[tuple[str, type], ...]] = (
     ("source", int),
     ("seq", int),
@@ -99,6 +118,7 @@ _CHOICES: Final[tuple[tuple[str, frozenset[str]], ...]] = (
     ("outcome", frozenset(get_args(Outcome))),
 )
 _fields = itemgetter(*(name for name, _ in _TYPES))
+_HEADERS_FROM: Final = [name for name, _ in _TYPES].index("ua")
 _KINDS: Final = tuple(kind for _, kind in _TYPES)
 _CHANNELS: Final = get_args(Channel)
 _BOUNDS: Final = (("source", 1, MAX_ID), ("seq", 1, MAX_ID), ("link", 0, MAX_ID), ("ts", 1, MAX_TS_MS))
@@ -106,21 +126,64 @@ _NAMES: Final = ("host", "code")
 _TEXTS: Final = (*_NAMES, "tenant", "ip", "ua", "referer", "language")
 
 _read_click = msgspec.json.Decoder(Click).decode
+_read_headers = msgspec.json.Decoder(Headers).decode
 _BEGINNING: Final = (
     b'{"v":%d,' % EVENT_VERSION
 )  # as the edge writes it; msgspec takes events without a version
+_HEADERS_MARK: Final = b',"ua":'  # within a string its quotes would be escaped
+_LEAST_BEFORE_HEADERS: Final = len(
+    b'{"v":1,"source":1,"seq":1,"ts":1,"code":"x","link":1,"tenant":"x","personal":true,"method":"GET",'
+    b'"route":"ios","outcome":"gone","ip":"","host":"x"'
+)
+HEADERS_REMEMBERED: Final = 16_384
+MAX_REMEMBERED_BYTES: Final = 1_024  # so that they take 50 MB at most
 
 
 def decode(value: bytes) -> Click:
     """The click in a JSON event. Unknown fields are passed over. Raises `UndecodableError`."""
-    if value.startswith(_BEGINNING):
-        try:
-            click = _read_click(value)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+    headers_at = value.find(_HEADERS_MARK, _LEAST_BEFORE_HEADERS)
+    if headers_at < 0 or not value.startswith(_BEGINNING):
+        return decode_at_length(value)
+    try:
+        click = _read_click(value[:headers_at] + b"}")
+        if click.headers is not _NO_HEADERS:  # it stands in the event, where no such thing belongs
             return decode_at_length(value)
-        if click.link and click.tenant and click.route != "none" and click.outcome != "not_found":
-            return click
-    return decode_at_length(value)
+        click.headers = _headers_of(value[headers_at + 1 :])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return decode_at_length(value)
+    if click.route == "none" or click.outcome == "not_found":
+        return decode_at_length(value)
+    return click
+
+
+def decode_all(values: Collection[bytes]) -> list[Click] | None:
+    """As `decode` of each, where all take the short way; None where one does not."""
+    clicks: list[Click] = []
+    mark, from_byte, nothing = _HEADERS_MARK, _LEAST_BEFORE_HEADERS, _NO_HEADERS  # quicker than globals
+    read, headers_of, keep = _read_click, _headers_of, clicks.append
+    try:
+        for value in values:
+            at = value.find(mark, from_byte)
+            click = read(value[:at] + b"}")
+            if click.headers is not nothing or click.route == "none" or click.outcome == "not_found":
+                return None
+            click.headers = headers_of(value[at + 1 :])
+            keep(click)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return clicks if all(value.startswith(_BEGINNING) for value in values) else None
+
+
+def _headers_of(rest: bytes) -> Headers:
+    """The headers in an event's last fields, without the brace that opens it."""
+    return (_remembered if len(rest) <= MAX_REMEMBERED_BYTES else _parse_headers)(rest)
+
+
+def _parse_headers(rest: bytes) -> Headers:
+    return _read_headers(b"{" + rest)
+
+
+_remembered: Final = lru_cache(HEADERS_REMEMBERED)(_parse_headers)
 
 
 def decode_at_length(value: bytes) -> Click:
@@ -145,7 +208,8 @@ def decode_at_length(value: bytes) -> Click:
     channel = event.get("channel", "redirect")
     if channel not in _CHANNELS:
         raise UndecodableError("wrong_value", f"channel is {_shown(channel)}")
-    fields = (*values, channel)
+    headers = (*values[_HEADERS_FROM:], channel)
+    fields = (*values[:_HEADERS_FROM], Headers(*headers))
     return Click(*fields)
 
 

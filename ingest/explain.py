@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 
 from edge.contract import decide, header_fields, platform_of
+from ingest.columns import row_of
 from ingest.decode import EVENT_VERSION, Method, decode
 from ingest.edge_link import edge_link
 from ingest.enrich.geo import Geo
@@ -106,7 +107,8 @@ class Explainer:
         with self._lock:
             enrichment = self._open()
             filled = enrichment.columns([decode(orjson.dumps(event))], now_ms=event["ts"])
-        columns = {name: column[0] for name, column in filled.items() if name != "ingested_at"}
+        columns = row_of(filled, 0)
+        del columns["ingested_at"]
         if not self._has_key:
             del columns["visitor"]
         return columns

@@ -1,14 +1,15 @@
 """What ingest tells of itself. Names are literals; no code, number or URL is ever a label."""
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, Literal
 
+import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ingest.columns import Column
 from ingest.decode import DEAD_REASONS
 
 _BATCH_BUCKETS: Final = (1, 10, 100, 1_000, 5_000, 10_000, 20_000)
@@ -92,11 +93,11 @@ class DelayHistogram(Collector):
         self._counts = [0] * (len(_DELAY_BUCKETS_S) + 1)
         self._sum_s = 0.0
 
-    def observe_batch(self, times_ms: Iterable[int], now_ms: int) -> None:
+    def observe_batch(self, times_ms: Column, now_ms: int) -> None:
         """Count clicks of these times as stored now; one from the future counts as 0."""
-        delays_s = sorted(max(0, now_ms - time_ms) / 1000 for time_ms in times_ms)
-        self._sum_s += sum(delays_s)
-        ends = [0, *(bisect_right(delays_s, bound) for bound in _DELAY_BUCKETS_S), len(delays_s)]
+        delays_s = np.sort(np.maximum(0, now_ms - np.asarray(times_ms)) / 1000)
+        self._sum_s += float(delays_s.sum())
+        ends = [0, *np.searchsorted(delays_s, _DELAY_BUCKETS_S, "right").tolist(), len(delays_s)]
         for bucket, (start, end) in enumerate(pairwise(ends)):
             self._counts[bucket] += end - start
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import orjson
 
+from ingest.columns import Column
 from ingest.decode import Click, UndecodableError, decode
-from ingest.enrich.steps import Column, Enrichment, open_enrichment
+from ingest.enrich.steps import Enrichment, open_enrichment
 from ingest.warehouse import Warehouse
 
 

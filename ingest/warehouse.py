@@ -1,8 +1,10 @@
 """The seam to the warehouse: ClickHouse over HTTP, or chDB in this process. The same SQL runs on both."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
+
+from ingest.columns import Column
 
 Row = tuple[Any, ...]
 
@@ -25,7 +27,7 @@ class Warehouse(Protocol):
     against a DateTime the engine skips parts as if the column had no milliseconds, and misses rows.
     """
 
-    def insert(self, table: str, columns: Mapping[str, Sequence[object]], *, token: str) -> None:
+    def insert(self, table: str, columns: Mapping[str, Column], *, token: str) -> None:
         """Insert columns of equal length as one block under a deduplication token.
 
         Done once for ever: the same token again adds nothing to the table, and mends views that had missed

@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 from bisect import bisect_right
+from functools import lru_cache
 from typing import Final
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -10,6 +11,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # What the columns from databases say where there is nothing to know, or nothing is known.
 PRIVATE_NAME: Final = "Private"
 UNKNOWN_NAME: Final = "Unknown"
+
+REMEMBERED: Final = 32_768
 
 # Loopback, link-local, private and carrier-grade NAT networks. Documentation networks are not among them.
 _PRIVATE_NETWORKS: Final = tuple(
@@ -54,6 +57,13 @@ def parse_address(text: str) -> Address | None:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         return address.ipv4_mapped
     return address
+
+
+@lru_cache(REMEMBERED)
+def read_address(text: str) -> tuple[Address | None, bool]:
+    """The address as `parse_address` has it, and whether it is private. Places and networks both ask."""
+    address = parse_address(text)
+    return address, address is not None and is_private(address)
 
 
 def is_private(address: Address) -> bool:

@@ -77,12 +77,13 @@ class DatabaseFiles(Generic[Database]):
         self._checked_s = clock()
         self._stamps: dict[Path, _Stamp] = {}
         self._opened: dict[Path, Database | None] = {}
+        self._databases: list[Database] = []
         self._read()
 
     @property
     def databases(self) -> list[Database]:
         """By the files' names."""
-        return [database for _, database in sorted(self._opened.items()) if database is not None]
+        return self._databases
 
     def refresh(self) -> bool:
         """Open what changed; whether anything did. Cheap; call it once a batch."""
@@ -95,6 +96,7 @@ class DatabaseFiles(Generic[Database]):
     def drop(self, path: Path) -> None:
         """Use this file no more until it changes."""
         self._opened[path] = None
+        self._sort()
 
     def _read(self) -> bool:
         stamps = self._look()
@@ -112,7 +114,11 @@ class DatabaseFiles(Generic[Database]):
                     *(path, ", what it held before stays in use" if kept else "", error),
                 )
         self._stamps, self._opened = stamps, opened
+        self._sort()
         return True
+
+    def _sort(self) -> None:
+        self._databases = [database for _, database in sorted(self._opened.items()) if database is not None]
 
     def _look(self) -> dict[Path, _Stamp]:
         """Each file's modification time, size and inode."""

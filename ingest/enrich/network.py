@@ -10,9 +10,8 @@ import operator
 import time
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -20,8 +19,10 @@ import maxminddb
 import pyarrow as pa
 import pyarrow.csv
 
-from ingest.enrich.addresses import PRIVATE_NAME, UNKNOWN_NAME, Address, is_private, parse_address
+from ingest.columns import CodedColumn
+from ingest.enrich.addresses import PRIVATE_NAME, UNKNOWN_NAME, Address, read_address
 from ingest.enrich.database_files import DatabaseFileError, DatabaseFiles, MmdbFile, open_mmdb
+from ingest.enrich.known_facts import KnownFacts
 from ingest.enrich.network_kinds import network_kind
 
 CACHE_SIZE: Final = 65_536
@@ -56,28 +57,31 @@ class Networks:
 
     def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._files: DatabaseFiles[NetworkDatabase] = DatabaseFiles(path, PATTERNS, _open, clock=clock)
-        self._find = lru_cache(CACHE_SIZE)(self._look_up)
+        self._known = KnownFacts(self._look_up, CACHE_SIZE)
 
     def find(self, address: str) -> Network:
-        return self._find(address)
+        network: Network = self._known.column([address])[0]
+        return network
 
-    def find_all(self, addresses: Iterable[str]) -> list[Network]:
-        return list(map(self._find, addresses))
+    def find_all(self, addresses: Sequence[str]) -> CodedColumn:
+        """The network of each."""
+        return self._known.column(addresses)
 
     def refresh(self) -> None:
         """Read the files again if they changed. Cheap; call it once a batch."""
         if self._files.refresh():
-            self._find.cache_clear()
+            self._known.forget()
 
-    def cache_use(self) -> tuple[int, int]:
-        """Hits and misses so far."""
-        return self._find.cache_info()[:2]
+    @property
+    def misses(self) -> int:
+        """How many addresses had to be looked up so far."""
+        return self._known.misses
 
     def _look_up(self, address: str) -> Network:
-        ip = parse_address(address)
+        ip, is_private = read_address(address)
         if ip is None:
             return UNKNOWN
-        if is_private(ip):
+        if is_private:
             return PRIVATE
         for database in self._files.databases:
             try:

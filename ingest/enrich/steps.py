@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import numpy as np
 import orjson
 
-from ingest.decode import Click
+from ingest.columns import CodedColumn, Column, grouped
+from ingest.decode import Click, Headers
 from ingest.enrich.geo import Geo
 from ingest.enrich.network import Networks
 from ingest.enrich.privacy import Profiles, ProfilesOf, WarehouseProfiles, keep_whole, kept_address
@@ -27,45 +29,53 @@ from ingest.warehouse import Warehouse
 
 USER_AGENT_CACHE_SIZE: Final = 16_384
 
-Column = Sequence[Any]
-
 # The columns that are a click's own fields, and those fields.
-_CARRIED: Final = {
+_NUMBERS: Final = {
+    "link": ("link", np.uint64),
+    "ts": ("ts_ms", np.int64),
+    "personal": ("personal", np.bool_),
+    "source": ("source", np.uint64),
+    "seq": ("seq", np.uint64),
+}
+_FEW: Final = {  # of few values
     "tenant": "tenant",
-    "link": "link",
-    "ts": "ts_ms",
-    "code": "code",
     "domain": "host",
-    "personal": "personal",
-    "source": "source",
-    "seq": "seq",
     "method": "method",
     "route": "route",
     "outcome": "outcome",
-    "user_agent": "user_agent",
-    "referer": "referer",
-    "language": "language",
-    "channel": "channel",
 }
-_CARRIED_FIELDS: Final = tuple(map(attrgetter, _CARRIED.values()))
+_few_of = attrgetter(*_FEW.values())
+_code_of = attrgetter("code")
 _ip_of = attrgetter("ip")
-_signals_of = attrgetter("signals")
-# What a click is judged by, as `Judge.of_stored` takes it.
-_JUDGED: Final = ("method", "user_agent", "signals", "language", "network_kind", "channel")
+_headers_of = attrgetter("headers")
+_HEADERS: Final = ("user_agent", "referer", "language", "channel")
+# Numbers among what databases know of an address: degrees, and numbers of networks.
+_DTYPES: Final = {float: np.float32, int: np.uint32}
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The clicks of a batch, how much is kept of their addresses, and the columns that earlier steps made."""
+    """The clicks of a batch, how much is kept of their addresses, and the columns that earlier steps made.
+
+    `headers` and `addresses` are the clicks' own, as columns; the latter as they came.
+    """
 
     clicks: Sequence[Click]
     profiles: Profiles
+    headers: CodedColumn
+    addresses: list[str]
     filled: dict[str, Column] = field(default_factory=dict)
+
+    def coded(self, name: str) -> CodedColumn:
+        """A column that an earlier step made."""
+        column = self.filled[name]
+        assert isinstance(column, CodedColumn)
+        return column
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`fill` makes a list for each of `columns`, as long as the clicks are. No click makes it raise."""
+    """`fill` makes each of `columns`, as long as the clicks are. No click makes it raise."""
 
     name: str
     columns: tuple[str, ...]
@@ -92,8 +102,9 @@ class Enrichment:
         self._judge = Judge()
         self._visitor_ids = visitor_ids
         self._profiles_of = profiles_of
+        self._clicks = 0
         self.steps: Final = (
-            Step("carry", (*_CARRIED, "signals"), _carry),
+            Step("carry", (*_NUMBERS, *_FEW, "code", *_HEADERS, "signals"), _carry),
             Step(
                 "user_agent",
                 ("browser", "browser_version", "os", "os_version", "device_brand", "device", "platform"),
@@ -115,39 +126,59 @@ class Enrichment:
 
         `timed` hears each step's name and seconds. Raises what asking for the tenants' profiles raises.
         """
-        batch = Batch(clicks, self._profiles_of(clicks), {"ingested_at": [now_ms] * len(clicks)})
+        headers = grouped(list(map(_headers_of, clicks)))
+        stored_at = np.full(len(clicks), now_ms, np.int64)
+        addresses = list(map(_ip_of, clicks))
+        batch = Batch(clicks, self._profiles_of(clicks), headers, addresses, {"ingested_at": stored_at})
         for step in self.steps:
             began_s = time.perf_counter()
             batch.filled.update(zip(step.columns, step.fill(batch), strict=True))
             if timed is not None:
                 timed(step.name, time.perf_counter() - began_s)
+        self._clicks += len(clicks)
         return {name: batch.filled[name] for name in CLICK_COLUMNS}
 
     def cache_uses(self) -> Mapping[str, tuple[int, int]]:
-        """Hits and misses of each cache so far, by its step's name. Any thread may ask."""
-        return {
-            "user_agent": self._agent_of.cache_info()[:2],
-            "geo": self._geo.cache_use(),
-            "network": self._networks.cache_use(),
-            "verdict": self._judge.cache_use(),
+        """By step, how many clicks so far had what was known already, and how many did not.
+
+        Any thread may ask.
+        """
+        misses = {
+            "user_agent": self._agent_of.cache_info().misses,
+            "geo": self._geo.misses,
+            "network": self._networks.misses,
+            "verdict": self._judge.misses,
         }
+        return {name: (max(0, self._clicks - missed), missed) for name, missed in misses.items()}
 
     def _parse_user_agents(self, batch: Batch) -> Iterable[Column]:
-        agents = list(map(self._agent_of, batch.filled["user_agent"], batch.filled["signals"]))
-        return _transposed(agents)
+        agents = map(self._agent_of, batch.coded("user_agent").values, batch.coded("signals").values)
+        return _columns_of(CodedColumn(list(agents), batch.headers.codes))
 
     def _locate(self, batch: Batch) -> Iterable[Column]:
         self._geo.refresh()
-        return _transposed(self._geo.locate_all(map(_ip_of, batch.clicks)))
+        return _columns_of(self._geo.locate_all(batch.addresses))
 
     def _find_networks(self, batch: Batch) -> Iterable[Column]:
         self._networks.refresh()
-        return _transposed(self._networks.find_all(map(_ip_of, batch.clicks)))
+        return _columns_of(self._networks.find_all(batch.addresses))
 
     def _judge_clicks(self, batch: Batch) -> Iterable[Column]:
-        facts = (batch.filled[name] for name in _JUDGED)
-        judgements = list(map(self._judge.of_stored, *facts))
-        return (*_transposed(judgements), [RULES_VERSION] * len(batch.clicks))
+        """Clicks with the same headers, method and kind of network are judged once."""
+        methods, kinds = batch.coded("method").distinct(), batch.coded("network_kind").distinct()
+        inputs = (batch.headers.codes * len(methods.values) + methods.codes) * len(kinds.values) + kinds.codes
+        _, rows, codes = np.unique(inputs, return_index=True, return_inverse=True)
+        judgements = []
+        for row in rows:
+            headers: Headers = batch.headers[row]
+            judgements.append(
+                self._judge.of_stored(
+                    *(methods[row], headers.user_agent, batch.filled["signals"][row], headers.language),
+                    *(kinds[row], headers.channel),
+                )
+            )
+        versions = np.full(len(batch.clicks), RULES_VERSION, np.uint16)
+        return (*_columns_of(CodedColumn(judgements, codes)), versions)
 
     def _tell_visitors(self, batch: Batch) -> Iterable[Column]:
         yield self._visitor_ids.of_all(batch.clicks, batch.profiles)
@@ -155,7 +186,7 @@ class Enrichment:
     def _cut_addresses(self, batch: Batch) -> Iterable[Column]:
         profiles = batch.profiles
         if not profiles.address:
-            yield list(map(_ip_of, batch.clicks))
+            yield batch.addresses
             return
         yield [
             click.ip
@@ -178,9 +209,15 @@ def open_enrichment(*, data_dir: Path, geoip_path: str | None, warehouse: Wareho
 
 def _carry(batch: Batch) -> Iterable[Column]:
     """What is stored as it came; the signals as JSON."""
-    for field_of in _CARRIED_FIELDS:
-        yield list(map(field_of, batch.clicks))
-    yield list(map(bytes.decode, map(orjson.dumps, map(_signals_of, batch.clicks))))
+    clicks = batch.clicks
+    for name, dtype in _NUMBERS.values():
+        yield np.fromiter(map(attrgetter(name), clicks), dtype, len(clicks))
+    yield from _columns_of(CodedColumn.of(list(map(_few_of, clicks))))
+    yield list(map(_code_of, clicks))
+    headers, codes = batch.headers.values, batch.headers.codes
+    for name in _HEADERS:
+        yield CodedColumn(list(map(attrgetter(name), headers)), codes)
+    yield CodedColumn([orjson.dumps(of_one.signals).decode() for of_one in headers], codes)
 
 
 def _parse_agent(parse: UserAgents, user_agent: str, signals: str) -> Agent:
@@ -189,10 +226,12 @@ def _parse_agent(parse: UserAgents, user_agent: str, signals: str) -> Agent:
 
 
 def _name_referrers(batch: Batch) -> Iterable[Column]:
-    yield list(map(referrer_of, batch.filled["referer"]))
+    referers = batch.coded("referer")
+    yield CodedColumn(list(map(referrer_of, referers.values)), referers.codes)
 
 
-def _transposed(rows: Sequence[tuple[Any, ...]]) -> Iterator[Column]:
-    """The columns of rows of equal length, of which there is one at least."""
-    for at in range(len(rows[0])):
-        yield list(map(itemgetter(at), rows))
+def _columns_of(rows: CodedColumn) -> Iterator[Column]:
+    """The columns of a column of tuples of equal length. Those of numbers are arrays."""
+    for values in zip(*rows.values, strict=True):
+        dtype = _DTYPES.get(type(values[0]))
+        yield CodedColumn(values, rows.codes) if dtype is None else np.array(values, dtype)[rows.codes]

@@ -61,9 +61,10 @@ class Judge:
                 return self._judgements[at]
         return self._judgements[by_agent]
 
-    def cache_use(self) -> tuple[int, int]:
-        """Hits and misses of `of_stored` so far."""
-        return self.of_stored.cache_info()[:2]
+    @property
+    def misses(self) -> int:
+        """How often `of_stored` had to judge so far."""
+        return self.of_stored.cache_info().misses
 
     def _judge_stored(
         self, method: str, user_agent: str, signals: str, language: str, network_kind: str, channel: str

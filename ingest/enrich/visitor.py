@@ -6,11 +6,13 @@ addresses whole, within a day of UTC where it does not (`ingest/enrich/privacy.p
 """
 
 import os
-import struct
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ingest.decode import Click
 from ingest.enrich.privacy import Profiles, day_key, day_of
@@ -36,10 +38,10 @@ class VisitorIds:
         """`profiles` has the salt of the click's day if its tenant does not keep addresses whole."""
         return int.from_bytes(self._digest(click, profiles), "big")
 
-    def of_all(self, clicks: Sequence[Click], profiles: Profiles) -> Sequence[int]:
+    def of_all(self, clicks: Sequence[Click], profiles: Profiles) -> NDArray[np.uint64]:
         """As one call a click."""
         digests = b"".join([self._digest(click, profiles) for click in clicks])
-        return struct.unpack(f">{len(clicks)}Q", digests)
+        return np.frombuffer(digests, ">u8").astype(np.uint64)
 
     def day_key(self, click: Click, profiles: Profiles) -> bytes:
         return day_key(self.key, profiles.salts[day_of(click.ts_ms)])
@@ -47,7 +49,7 @@ class VisitorIds:
     def _digest(self, click: Click, profiles: Profiles) -> bytes:
         if click.personal:
             return self._hash(f"code\0{click.link}\0{click.code}")
-        identity = f"address\0{click.tenant}\0{click.ip}\0{click.user_agent}"
+        identity = f"address\0{click.tenant}\0{click.ip}\0{click.headers.user_agent}"
         if not profiles.address or profiles.of(click.tenant) == "whole":
             return self._hash(identity)
         key = self.day_key(click, profiles)

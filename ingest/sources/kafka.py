@@ -31,6 +31,7 @@ from aiokafka.errors import KafkaError
 from ingest.kafka.address import CLICKS_TOPIC, DEAD_SUFFIX, KafkaAddress
 from ingest.kafka.errors import BusUnavailableError
 from ingest.kafka.group_offsets import GenerationOverError, GroupOffsets
+from ingest.kafka.record_reader import RecordReader
 from ingest.kafka.topics import Topic, ensure_topics
 from ingest.sources.kafka_partition import KafkaPartition
 from ingest.sources.kafka_position import KafkaPosition
@@ -53,7 +54,8 @@ _log = logging.getLogger(__name__)
 class _Assignment:
     """What one generation of the group gave us. `partitions` is filled once the offsets were read."""
 
-    def __init__(self, offsets: GroupOffsets, assigned: Iterable[TopicPartition]) -> None:
+    def __init__(self, number: int, offsets: GroupOffsets, assigned: Iterable[TopicPartition]) -> None:
+        self.number = number
         self.offsets = offsets
         self.assigned = tuple(assigned)
         self.partitions: dict[TopicPartition, KafkaPartition] | None = None
@@ -67,8 +69,9 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         self._topic = address.prefix + CLICKS_TOPIC
         self._session_timeout_s = session_timeout_s
         self._consumer: AIOKafkaConsumer | None = None
+        self._reader: RecordReader | None = None
         self._assignment: _Assignment | None = None
-        self._handed_out: _Assignment | None = None
+        self._assignments = 0  # so many there were
         self._polling: asyncio.Task[tuple[_Assignment, list[Fetched]]] | None = None
         self._topics: list[Topic] = []
         self._turns = 0
@@ -86,7 +89,6 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         assignment, found = polling.result()
         if assignment is not self._assignment:
             return []
-        self._handed_out = assignment
         if sum(len(part.values) for part in found) >= max_records:
             # There is more. It is read while these are stored, and handed out when they are.
             self._polling = asyncio.create_task(self._poll(max_records))
@@ -94,7 +96,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
 
     async def plan(self, batch: Range) -> None:
         """As `Source.plan`. Raises `ValueError` out of turn, `BusUnavailableError`."""
-        partition = self._find(batch.partition)
+        partition = self._find(batch)
         if partition.plan == batch:
             return
         partition.turn(batch)
@@ -102,7 +104,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
 
     async def commit(self, batch: Range) -> None:
         """As `Source.commit`. Raises `ValueError` out of turn, `BusUnavailableError`."""
-        partition = self._find(batch.partition)
+        partition = self._find(batch)
         partition.turn(batch)
         await self._write(partition, partition.stored(batch))
 
@@ -133,7 +135,8 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Called by the consumer when it has joined."""
-        self._assignment = _Assignment(GroupOffsets(self._consumer), assigned)
+        self._assignments += 1
+        self._assignment = _Assignment(self._assignments, GroupOffsets(self._consumer), assigned)
 
     async def _poll(self, max_records: int) -> tuple[_Assignment, list[Fetched]]:
         """Consume until there is something to hand out."""
@@ -173,6 +176,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
             await consumer.stop()
             raise
         self._consumer = consumer
+        self._reader = RecordReader(consumer)
         self._last_record_s = asyncio.get_running_loop().time()
         consumer.subscribe([self._topic], listener=self)
         return consumer
@@ -196,7 +200,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
                     offset = (await consumer.beginning_offsets([at]))[at]
                 position = KafkaPosition.begin(offset)
                 begun[at] = (offset, position.metadata())
-            partitions[at] = KafkaPartition(at.topic, at.partition, position)
+            partitions[at] = KafkaPartition(at.topic, at.partition, position, assignment.number)
         if begun:
             try:
                 await assignment.offsets.commit(begun)
@@ -211,27 +215,27 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
     async def _consume(
         self, consumer: AIOKafkaConsumer, assignment: _Assignment | None, max_records: int
     ) -> list[Fetched]:
-        consumed = await consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=max_records)
+        assert self._reader is not None
+        self._turns += 1
+        consumed = await self._reader.read(
+            [] if assignment is None else _rotated(assignment.assigned, self._turns),
+            max_records=max_records,
+            max_total=MAX_PARTS * max_records,
+            timeout_s=POLL_S,
+        )
         if assignment is None or self._assignment is not assignment or assignment.partitions is None:
             self._rewind(consumer)  # it is not known whose records these are: they are read again
             return []
         await self._watch(consumer, assignment.partitions, anything=bool(consumed))
+        if self._assignment is not assignment:
+            return []
         found: list[Fetched] = []
-        self._turns += 1
-        for at in _rotated(assignment.assigned, self._turns):
-            records = consumed.get(at)
-            if not records and consumed and sum(map(len, consumed.values())) < MAX_PARTS * max_records:
-                more = await consumer.getmany(at, timeout_ms=0, max_records=max_records)
-                records = consumed[at] = more.get(at, [])
-            if self._assignment is not assignment:
-                return []
-            if not records:
-                continue
+        for at, records in consumed.items():
             partition = assignment.partitions[at]
             fetched = partition.take(records)
             if fetched is not None:
                 found.append(fetched)
-            if partition.read_to != records[-1].offset + 1:
+            if partition.read_to != records.ends[-1]:
                 consumer.seek(at, partition.read_to)
         return found
 
@@ -271,13 +275,15 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
             raise PartitionLostError(str(error)) from error
         partition.position = position
 
-    def _find(self, name: str) -> KafkaPartition:
+    def _find(self, batch: Range) -> KafkaPartition:
         assignment = self._assignment
-        if assignment is not None and assignment.partitions is not None and assignment is self._handed_out:
+        if assignment is not None and assignment.partitions is not None:
             for partition in assignment.partitions.values():
-                if partition.name == name:
+                if (partition.name, partition.generation) == (batch.partition, batch.generation):
                     return partition
-        raise PartitionLostError(f"{name} is not read here, or was read before the group was rebalanced")
+        raise PartitionLostError(
+            f"{batch.partition} is not read here, or was read before the group was rebalanced"
+        )
 
 
 def _rotated(partitions: Sequence[TopicPartition], turns: int) -> list[TopicPartition]:

@@ -1,9 +1,9 @@
 """One Kafka partition as long as one reader owns it. No I/O: records and positions come from outside."""
 
 import logging
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
+from ingest.kafka.record_reader import Records
 from ingest.sources.kafka_position import KafkaPosition
 from ingest.sources.source import Fetched, Range, Turn
 
@@ -13,7 +13,8 @@ _log = logging.getLogger(__name__)
 class KafkaPartition:
     """Turns what was consumed into fetched ranges, and checks what is planned and committed against them."""
 
-    def __init__(self, topic: str, partition: int, position: KafkaPosition) -> None:
+    def __init__(self, topic: str, partition: int, position: KafkaPosition, generation: int) -> None:
+        self.generation: Final = generation
         self.topic: Final = topic
         self.number: Final = partition
         self.name: Final = f"{topic}-{partition}@{position.lineage}"
@@ -24,7 +25,7 @@ class KafkaPartition:
         self._lost = 0
         self._floors: dict[int, int] = {}
 
-    def take(self, records: Sequence[Any]) -> Fetched | None:
+    def take(self, records: Records) -> Fetched | None:
         """What is to be handed out now that these records came, None if nothing is yet.
 
         Records of a plan are kept until it is whole. Those behind its end are not taken: `read_to` says where
@@ -33,15 +34,18 @@ class KafkaPartition:
         if self._replay_end is not None:
             return self._take_replay(records, self._replay_end)
         start = self.read_to
-        taken = [record for record in records if record.offset >= start]
-        if not taken:
+        records = records.behind(start)
+        if not records.values:
             return None
-        values = [record.value or b"" for record in taken]
-        ends = [record.offset + 1 for record in taken]
-        self.read_to = ends[-1]
-        lost = self.read_to - start - len(taken)
+        self.read_to = records.ends[-1]
+        lost = self.read_to - start - len(records.values)
         self._tell_of_lost(lost, start)
-        return Fetched(self.name, start, self.read_to, values, ends, damaged=lost, floors=self._floors)
+        return Fetched(
+            *(self.name, start, self.read_to, records.values, records.ends),
+            damaged=lost,
+            floors=self._floors,
+            generation=self.generation,
+        )
 
     def turn(self, batch: Range) -> None:
         """Raises `ValueError` where it is not the batch's turn."""
@@ -62,18 +66,18 @@ class KafkaPartition:
         """The position to commit once it is."""
         return KafkaPosition(self.position.lineage, batch.end)
 
-    def _take_replay(self, records: Sequence[Any], end: int) -> Fetched | None:
+    def _take_replay(self, records: Records, end: int) -> Fetched | None:
         values, ends = self._replayed
-        for record in records:
-            if record.offset >= end:
+        for value, record_end in zip(records.values, records.ends, strict=True):
+            if record_end > end:
                 self._lost += end - self.read_to
                 self.read_to = end
                 break
-            if record.offset >= self.read_to:
-                self._lost += record.offset - self.read_to
-                self.read_to = record.offset + 1
-                values.append(record.value or b"")
-                ends.append(self.read_to)
+            if record_end > self.read_to:
+                self._lost += record_end - 1 - self.read_to
+                self.read_to = record_end
+                values.append(value)
+                ends.append(record_end)
         if self.read_to < end:
             return None
         self._replayed, self._replay_end = ([], []), None
@@ -88,6 +92,7 @@ class KafkaPartition:
             damaged=self._lost,
             left_out=self.position.left_out,
             floors=self._floors,
+            generation=self.generation,
         )
 
     def _tell_of_lost(self, lost: int, start: int) -> None:

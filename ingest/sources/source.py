@@ -18,13 +18,15 @@ Spans = tuple[tuple[int, int], ...]
 class Range:
     """Bytes or offsets `[start, end)` of one partition. `token` names it for ever.
 
-    `left_out` are the records in it that repeat earlier ones; it is planned with the range.
+    `left_out` are the records in it that repeat earlier ones; it is planned with the range. `generation`
+    tells the time for which the partition is ours: what was read in one can't be stored in the next.
     """
 
     partition: str
     start: int
     end: int
     left_out: Spans = ()
+    generation: int = field(default=0, compare=False)
 
     @property
     def token(self) -> str:
@@ -59,6 +61,11 @@ class Fetched:
     damaged: int = 0
     left_out: Spans = ()
     floors: dict[int, int] | None = field(default=None, compare=False)
+    generation: int = field(default=0, compare=False)
+
+    def part(self, start: int, end: int, left_out: Spans = ()) -> Range:
+        """A range of it."""
+        return Range(self.partition, start, end, left_out, self.generation)
 
     @property
     def records(self) -> list[Record]:
@@ -75,7 +82,8 @@ class Source(Protocol):
     async def fetch(self, max_records: int, max_wait_s: float) -> Sequence[Fetched]:
         """What has come since the last fetch, at most `max_records` a partition; empty after `max_wait_s`.
 
-        The caller is through with what it got before: stored, or lost.
+        What was fetched before may still be about to be stored: ranges of a partition are planned and
+        committed one after the other, in order.
         """
         ...
 

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.contract import SIGNAL_HEADERS
-from ingest.decode import DEAD_REASONS, Click, UndecodableError, decode, decode_at_length
+from ingest.decode import (
+    DEAD_REASONS,
+    MAX_REMEMBERED_BYTES,
+    Click,
+    Headers,
+    UndecodableError,
+    decode,
+    decode_all,
+    decode_at_length,
+)
 from tests.ingest.click_events import ORPHAN, click_event, click_json
 
 
@@ -36,10 +45,7 @@ def test_a_good_event_comes_through_field_by_field() -> None:
         route="ios",
         outcome="redirected",
         ip="198.51.100.7",
-        user_agent=event["ua"],
-        referer="https://example.com",
-        language="en-US",
-        signals=signals,
+        headers=Headers(event["ua"], "https://example.com", "en-US", signals),
     )
 
 
@@ -141,13 +147,27 @@ def opinions_of(value: bytes) -> list[Click | str]:
         (b"}}", b"}},"),
         (b"}}", b'},"channel":"app"}'),
         (b"}}", b'},"channel":"tv"}'),
+        (b"}}", b'},"seq":2}'),
+        (b"}}", b'},"ua":"other"}'),
+        (b',"ua":', b',"headers":{"ua":"","referer":"","language":"","signals":{}},"ua":'),
+        (b',"ua":', b',"ua":"first","ua":'),
+        (b',"ua":', b',"later":{"ip":"","ua":""},"ua":'),
+        (b',"ua":', b',,"ua":'),
+        (b',"ua":', b'},"ua":'),
+        (b',"ua":"', b',"ua":"\\",\\"ua\\":'),
+        (b'"ip":"', b'"ip":",\\"ua\\":'),
+        (b'"ip":"', b'"ua":"","ip":"'),
+        (b'"signals":{}', b'"signals":{"ua":"","x-moz":""}'),
+        (b'"signals":{}', b'"signals":{"x-moz":{"ua":""}}'),
     ],
 )
 def test_both_ways_of_decoding_agree_on_odd_json(change: tuple[bytes, bytes]) -> None:
     value = click_json()
     assert change[0] in value
-    short, long = opinions_of(value.replace(*change, 1))
+    odd = value.replace(*change, 1)
+    short, long = opinions_of(odd)
     assert short == long
+    assert decode_all([value, odd]) in (None, [decode(value), short])
 
 
 @given(st.binary(max_size=200))
@@ -164,5 +184,24 @@ _json = st.recursive(
 
 @given(st.sampled_from(sorted(click_event())), _json)
 def test_any_value_in_any_field_is_taken_or_refused(name: str, value: object) -> None:
-    short, long = opinions_of(click_json(**{name: value}))
+    event = click_json(**{name: value})
+    short, long = opinions_of(event)
     assert short == long
+    assert decode_all([event]) in (None, [short])
+
+
+def test_headers_are_shared_and_long_ones_not_remembered() -> None:
+    first, second = decode_all([click_json(seq=1), click_json(seq=2)]) or ()
+    assert first.headers is second.headers
+    long = [click_json(seq=seq, ua="x" * MAX_REMEMBERED_BYTES) for seq in (1, 2)]
+    decoded = decode_all([*long, click_json()]) or []
+    assert decoded == list(map(decode, [*long, click_json()]))
+    assert decoded[0].headers is not decoded[1].headers
+
+
+def test_all_are_decoded_the_short_way_or_none() -> None:
+    good = click_json()
+    assert decode_all([]) == []
+    assert decode_all([good, good]) == [decode(good)] * 2
+    for other in (b"", b"{}", click_json(**ORPHAN), click_json(later=1), good.replace(b'"v":1', b'"v":2')):
+        assert decode_all([good, other]) is None

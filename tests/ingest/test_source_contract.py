@@ -95,7 +95,7 @@ def events(count: int, first: int = 0) -> list[bytes]:
 
 
 def range_of(fetched: Fetched) -> Range:
-    return Range(fetched.partition, fetched.start, fetched.end)
+    return fetched.part(fetched.start, fetched.end)
 
 
 def values(fetched: Fetched) -> list[bytes]:
@@ -215,8 +215,8 @@ async def test_a_batch_may_be_a_part_of_what_was_fetched(bed: Bed) -> None:
     fetched = await fetch_one(first)
     middle = fetched.records[4].next_position
     for batch in (
-        Range(fetched.partition, fetched.start, middle),
-        Range(fetched.partition, middle, fetched.end),
+        fetched.part(fetched.start, middle),
+        fetched.part(middle, fetched.end),
     ):
         await first.plan(batch)
         await first.commit(batch)
@@ -231,10 +231,10 @@ async def test_batches_are_stored_in_turn_and_as_planned(bed: Bed, source: Sourc
     fetched = await fetch_one(source)
     middle = fetched.records[4].next_position
     with pytest.raises(ValueError, match="does not follow"):
-        await source.plan(Range(fetched.partition, middle, fetched.end))
+        await source.plan(fetched.part(middle, fetched.end))
     with pytest.raises(ValueError, match="does not follow"):
-        await source.commit(Range(fetched.partition, fetched.start, fetched.end + 1))
-    await source.plan(Range(fetched.partition, fetched.start, middle))
+        await source.commit(fetched.part(fetched.start, fetched.end + 1))
+    await source.plan(fetched.part(fetched.start, middle))
     with pytest.raises(ValueError, match="was planned"):
         await source.plan(range_of(fetched))
     with pytest.raises(ValueError, match="was planned"):

@@ -48,13 +48,7 @@ class WatchedProducer:
         """
         producer = await self._current()
         batch = producer.create_batch()
-        now_ms = time.time_ns() // 1_000_000
-        append = batch.append
-        count = 0
-        for value in values:
-            if append(timestamp=now_ms, key=None, value=value) is None:
-                break
-            count += 1
+        count = _fill(batch, values)
         try:
             async with asyncio.timeout(self._ack_within_s):
                 acknowledged = await producer.send_batch(batch, self._topic, partition=partition)
@@ -115,6 +109,24 @@ class WatchedProducer:
             self._metrics.oversized.inc()
             return 1
         return await self.send(partition, values[: len(values) // 2])
+
+
+def _fill(batch: Any, values: Sequence[bytes]) -> int:
+    """Append the first of these values, as many as fit; how many.
+
+    To the builder in C that the batch wraps: the wrapper's own `append` takes a third of the time.
+    """
+    append = batch._builder.append  # noqa: SLF001 - see above
+    now_ms = time.time_ns() // 1_000_000
+    no_headers: list[tuple[str, bytes]] = []
+    count = 0
+    for value in values:
+        if append(count, now_ms, None, value, no_headers) is None:
+            break
+        count += 1
+    batch._relative_offset = count  # noqa: SLF001 - see above
+    batch.close()
+    return count
 
 
 async def _abandon(producer: Any) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,13 +12,14 @@ from prometheus_client import CollectorRegistry
 
 from deploy.standalone.city_database import databases_path
 from edge.contract import Settings
+from ingest.columns import Column
 from ingest.contract import Warehouse
 from ingest.dead_letters import DeadLetters
 from ingest.enrich.steps import Enrichment, open_enrichment
 from ingest.kafka.address import parse_address
 from ingest.metrics import IngestMetrics
 from ingest.program import GC_THRESHOLD
-from ingest.runner import MAX_ROWS, Runner
+from ingest.runner import BATCHES_IN_HAND, Runner
 from ingest.shipper.memory import tune_memory
 from ingest.shipper.metrics import ShipperMetrics
 from ingest.shipper.runner import Shipper
@@ -32,12 +34,14 @@ DEADLINE_S: Final = 300
 class Cost:
     """`rate` is clicks a second; CPU times are microseconds a click.
 
-    The warehouse's own is 0 where it is in this process.
+    The warehouse's own is 0 where it is in this process, and where it is not asked. `batch_rows` is how many
+    clicks an insert had.
     """
 
     rate: float
     cpu_us: float
     warehouse_cpu_us: float = 0.0
+    batch_rows: int = 0
 
 
 async def ship(settings: Settings, clicks: int) -> Cost:
@@ -66,9 +70,6 @@ async def ingest(settings: Settings, warehouse: Warehouse, clicks: int, *, wareh
     def stored() -> float:
         return registry.get_sample_value("smartlinks_ingest_stored_total") or 0
 
-    def theirs_s() -> float:
-        return 0.0 if warehouse_pid is None else cpu_s(warehouse_pid)
-
     gc.set_threshold(GC_THRESHOLD, 10, 10)
     gc.freeze()
     serving = asyncio.create_task(
@@ -76,13 +77,14 @@ async def ingest(settings: Settings, warehouse: Warehouse, clicks: int, *, wareh
     )
     await _until(lambda: stored() > 0)
     before = stored()
-    began_s, cpu, theirs = time.perf_counter(), time.process_time(), theirs_s()
+    began_s, cpu, theirs = time.perf_counter(), time.process_time(), _cpu_of(warehouse_pid)
     await _until(lambda: stored() >= clicks)
     measured = clicks - before
     cost = Cost(
         measured / (time.perf_counter() - began_s),
         (time.process_time() - cpu) / measured * 1e6,
-        (theirs_s() - theirs) / measured * 1e6,
+        (_cpu_of(warehouse_pid) - theirs) / measured * 1e6,
+        round(clicks / (registry.get_sample_value("smartlinks_ingest_batch_clicks_count") or 1)),
     )
     stop.set()
     await serving
@@ -90,17 +92,48 @@ async def ingest(settings: Settings, warehouse: Warehouse, clicks: int, *, wareh
     return cost
 
 
-def insert_bare(settings: Settings, warehouse: Warehouse, clicks: int) -> Cost:
-    """Insert rows made beforehand into a table of the same columns that has no views."""
-    warehouse.command("CREATE TABLE bare AS clicks")
+def insert_bare(
+    warehouse: Warehouse, ready: dict[str, Column], clicks: int, *, name: str, warehouse_pid: int | None
+) -> Cost:
+    """Insert rows that lie `ready`, again and again, into a table of the same columns that has no views.
+
+    As many inserts at a time as ingest has, each of as many rows. `name` is of this measurement alone.
+    """
+    warehouse.command("CREATE TABLE IF NOT EXISTS bare AS clicks")
+    rows = len(ready["ts"])
+    batches = -(-clicks // rows)
+    began_s, cpu, theirs = time.perf_counter(), time.process_time(), _cpu_of(warehouse_pid)
+    with ThreadPoolExecutor(BATCHES_IN_HAND) as threads:
+        list(
+            threads.map(
+                lambda number: warehouse.insert("bare", ready, token=f"{name}:{number}"), range(batches)
+            )
+        )
+    rows *= batches
+    return Cost(
+        rows / (time.perf_counter() - began_s),
+        (time.process_time() - cpu) / rows * 1e6,
+        (_cpu_of(warehouse_pid) - theirs) / rows * 1e6,
+    )
+
+
+def make_rows(settings: Settings, warehouse: Warehouse, count: int) -> dict[str, Column]:
+    """The columns of so many clicks, as ingest makes them."""
     enrichment = open_databases(settings, warehouse)
-    columns = enrichment.columns(some_clicks(MAX_ROWS), now_ms=time.time_ns() // 1_000_000)
-    batches = -(-clicks // MAX_ROWS)
-    began_s, cpu = time.perf_counter(), time.process_time()
-    for number in range(batches):
-        warehouse.insert("bare", columns, token=f"bare:{number}")
-    rows = batches * MAX_ROWS
-    return Cost(rows / (time.perf_counter() - began_s), (time.process_time() - cpu) / rows * 1e6)
+    return enrichment.columns(some_clicks(count), now_ms=time.time_ns() // 1_000_000)
+
+
+def settle(warehouse: Warehouse) -> None:
+    """Wait until nothing merges, so that no stage bears what the one before it left to do."""
+    ends_s = time.monotonic() + DEADLINE_S
+    while warehouse.query("SELECT count() FROM system.merges") != [(0,)]:
+        if time.monotonic() > ends_s:
+            raise TimeoutError(f"the warehouse still merges after {DEADLINE_S} s")
+        time.sleep(0.1)
+
+
+def _cpu_of(pid: int | None) -> float:
+    return 0.0 if pid is None else cpu_s(pid)
 
 
 def count_wrong(warehouse: Warehouse, clicks: int) -> int:

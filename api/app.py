@@ -148,6 +148,7 @@ def build_app(
     recipient_keys = RecipientKeys(recipient_keys_path(settings.data_dir))
     recipient_service = Recipients(
         links=link_service,
+        link_store=link_store,
         catalogue=catalogue,
         forms=RecipientForms(warehouse, recipient_keys),
         outbox=outbox,

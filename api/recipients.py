@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,20 +13,24 @@ from api.events import Clock, new_event_id
 from api.links import Links
 from api.models import NewRecipient
 from api.problems import unavailable
-from api.recipient_forms import Pair, RecipientForms
-from edge.contract import LinkStoreUnavailableError, generate_many
+from api.recipient_forms import Pair, RecipientForms, StoredPairs
+from edge.contract import LinkStore, LinkStoreUnavailableError, generate_many
 from ingest.contract import (
     MAX_EVENT_BYTES,
     Catalogue,
     CodesMinted,
     CodesMintedAcross,
     CodeTakenError,
+    LinkChangedError,
     LinkDocument,
     Outbox,
     WarehouseUnavailableError,
 )
 
 MAX_DRAWS: Final = 8
+MAX_TURNS: Final = 8
+TURN_POLL_S: Final = 0.005
+_STALE: Final = -1
 _CODE_BYTES: Final = 32  # with its quotes and comma, and perhaps a link's number
 
 
@@ -34,6 +39,7 @@ class _LookUp:
     """A look-up in the catalogue that is under way, and what was minted for its pairs since it began."""
 
     wanted: dict[Pair, None]
+    follows: int = _STALE  # the version of the link's mints since which no other program has minted
     minted: dict[Pair, str] = field(default_factory=dict)
 
 
@@ -42,12 +48,16 @@ class Recipients:
 
     The catalogue is asked before a chunk's turn comes, while the chunk before it is being written. What that
     one mints meanwhile is told to the look-up: together they know all codes that the link has.
+
+    Other programs may mint for the link, too. Redis lets a chunk begin only if none of them began since the
+    look-up (`edge/redis_mints.py`); where one did, this one waits for a turn of its own and looks again.
     """
 
     def __init__(
         self,
         *,
         links: Links,
+        link_store: LinkStore,
         catalogue: Catalogue,
         forms: RecipientForms,
         outbox: Outbox,
@@ -56,6 +66,8 @@ class Recipients:
     ) -> None:
         """`on_minted` is told how many codes were new."""
         self._links = links
+        self._link_store = link_store
+        self._begun: set[str] = set()  # by this program and still under way
         self._catalogue = catalogue
         self._forms = forms
         self._outbox = outbox
@@ -74,11 +86,27 @@ class Recipients:
     ) -> tuple[LinkDocument, list[str]]:
         """As `mint`, for pairs that were checked to be what a `NewRecipient` takes."""
         number = (await self._links.read(tenant, link_id)).number
-        await self._outbox.settle()
         forms = await asyncio.to_thread(self._forms.of, tenant, pairs)
+        try:
+            return await self._look_up_and_mint(tenant, link_id, number, forms)
+        except LinkChangedError:
+            pass
+        for _ in range(MAX_TURNS):
+            async with self._turn(number):
+                try:
+                    return await self._look_up_and_mint(tenant, link_id, number, forms)
+                except LinkChangedError:
+                    continue
+        raise unavailable("Others mint codes for the link all the time.")
+
+    async def _look_up_and_mint(
+        self, tenant: str, link_id: str, number: int, forms: StoredPairs
+    ) -> tuple[LinkDocument, list[str]]:
+        """Raises `LinkChangedError` where another program has minted for the link meanwhile."""
         look_up = _LookUp(dict.fromkeys(forms.current))
         self._look_ups[link_id].add(look_up)
         try:
+            look_up.follows = await self._wait_for_others(number)
             found = await asyncio.to_thread(self._catalogue.codes_for, tenant, number, forms.all_forms())
             stored = forms.by_current(found)
             async with self._links.hold(link_id):
@@ -87,13 +115,38 @@ class Recipients:
                     pair for pair in look_up.wanted if pair not in stored and pair not in look_up.minted
                 ]
                 for chunk in _chunks(missing):
-                    await self._publish(link, chunk)
+                    await self._publish(link, chunk, look_up)
                 codes = stored | look_up.minted
         finally:
             self._look_ups[link_id].discard(look_up)
             if not self._look_ups[link_id]:
                 del self._look_ups[link_id]
         return link, [codes[pair] for pair in forms.current]
+
+    async def _wait_for_others(self, number: int) -> int:
+        """The version of the link's mints, once no other program has one under way."""
+        while True:
+            await self._outbox.settle()
+            mints = await self._link_store.mints(number)
+            if mints.under_way <= self._begun:
+                return mints.version
+            await asyncio.sleep(TURN_POLL_S)
+
+    @asynccontextmanager
+    async def _turn(self, number: int) -> AsyncIterator[None]:
+        """Other programs wait with what they would look up for the link."""
+        turn = new_event_id()
+        while not await self._link_store.begin_mint(
+            number, turn, (await self._link_store.mints(number)).version, alone=True
+        ):
+            await asyncio.sleep(TURN_POLL_S)
+            await self._outbox.settle()
+        self._begun.add(turn)
+        try:
+            yield
+        finally:
+            self._begun.discard(turn)
+            await self._link_store.end_mint(number, turn)
 
     async def mint_across(self, links: Sequence[LinkDocument], pairs: Sequence[Pair]) -> list[str]:
         """A code for each pair of the link at its place: for pairs that are new, so that nobody need look.
@@ -126,25 +179,40 @@ class Recipients:
             return fresh
         raise unavailable("No free codes were found.")
 
-    async def _publish(self, link: LinkDocument, pairs: Sequence[Pair]) -> None:
+    async def _publish(self, link: LinkDocument, pairs: Sequence[Pair], look_up: _LookUp) -> None:
         """Fresh codes for the pairs. Where another link has one, next to impossible, all are drawn again."""
         for _ in range(MAX_DRAWS):
             fresh = dict.fromkeys(generate_many(len(pairs)))
             if len(fresh) < len(pairs):
                 continue
             minted = tuple(zip(fresh, *zip(*pairs, strict=True), strict=True))
-            event = CodesMinted(new_event_id(), self._clock(), link.tenant, link.number, link.domain, minted)
+            event = CodesMinted(
+                new_event_id(), self._clock(), link.tenant, link.number, link.domain, minted,
+                follows=look_up.follows,
+            )  # fmt: skip
+            self._begun.add(event.id)
             try:
                 await self._outbox.publish(event)
             except CodeTakenError:
+                self._count_mint(link.id, event.follows)
                 continue
             except (LinkStoreUnavailableError, WarehouseUnavailableError, asyncio.CancelledError):
-                self._tell(link.id, dict(zip(pairs, fresh, strict=True)))  # the outbox will apply it
+                for each in self._look_ups[link.id]:
+                    each.follows = _STALE  # the outbox will apply it, or find that others minted
                 raise
+            finally:
+                self._begun.discard(event.id)
+            self._count_mint(link.id, event.follows)
             self._tell(link.id, dict(zip(pairs, fresh, strict=True)))
             self._on_minted(len(minted))
             return
         raise unavailable("No free codes were found.")
+
+    def _count_mint(self, link_id: str, follows: int | None) -> None:
+        """Ours began at this version: look-ups that were as new as ours are so again."""
+        for look_up in self._look_ups[link_id]:
+            if look_up.follows == follows:
+                look_up.follows += 1
 
     def _tell(self, link_id: str, minted: Mapping[Pair, str]) -> None:
         for look_up in self._look_ups[link_id]:

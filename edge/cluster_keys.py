@@ -11,6 +11,7 @@ may work on them together, and the groups' slots lie evenly over the 16,384 ther
 | key | is |
 | --- | --- |
 | `code:{<tag>}:<bucket>`, `link:{<tag>}:<number>`, `id:{<tag>}:<bucket>` | as in `edge/codes.py` |
+| `mints:{<tag>}:<number>` | the same |
 | `whole:{<tag>}` | there while the group has all that it should; a node that lost its data has none |
 | `links{<tag>}`, `domains{<tag>}` ... | the shared keys, all with the tag of group 0 |
 """
@@ -66,6 +67,10 @@ def code_key(field: bytes) -> bytes:
 
 def link_key(number: int) -> bytes:
     return b"link:{%b}:%d" % (TAGS[number % GROUPS], number)
+
+
+def mints_key(number: int) -> bytes:
+    return b"mints:{%b}:%d" % (TAGS[number % GROUPS], number)
 
 
 def id_key(link_id: bytes) -> bytes:

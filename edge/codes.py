@@ -9,6 +9,7 @@ The layout in one Redis (`docs/decisions.md` has the figures; on a cluster it is
 | `code_releases` | string | how often codes were released: edges then forget those that they have cached |
 | `link:<number>` | hash | what the edge needs of a link, one field each (`edge/links.py`), and `document` |
 | `id:<bucket>` | hash | field: the link's public id; value: the link's number |
+| `mints:<number>` | hash | who mints codes for the link's recipients: `edge/redis_mints.py` |
 | `links` | string | the highest link number given so far; where it is missing, Redis was emptied |
 | `domains` | hash | field: a domain's host; value: its document (`edge/domains.py`) |
 | `domain_tags` | string | the number of the last domain's tag given so far |
@@ -62,6 +63,10 @@ def code_field(code: bytes, domain_tag: bytes) -> bytes:
 
 def link_key(number: int) -> bytes:
     return b"link:%d" % number
+
+
+def mints_key(number: int) -> bytes:
+    return b"mints:%d" % number
 
 
 def id_key(link_id: bytes) -> bytes:

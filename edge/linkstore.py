@@ -22,6 +22,14 @@ class LinkEntry:
     document: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Mints:
+    """How many mints began for a link, and the ids of those under way (`edge/redis_mints.py`)."""
+
+    version: int
+    under_way: frozenset[str]
+
+
 GONE_VERSION: Final = 2**53 - 1
 """Stands where a link was deleted: beyond any version, and what Redis's scripts can still count."""
 
@@ -77,6 +85,21 @@ class LinkStore(Protocol):
         self, domain_tag: str, codes: Sequence[str], numbers: Sequence[int]
     ) -> list[int]:
         """As `claim_codes`, each code for the link whose number stands at its place."""
+        ...
+
+    async def mints(self, number: int) -> Mints:
+        """What is known of mints for the link's recipients."""
+        ...
+
+    async def begin_mint(self, number: int, mint_id: str, follows: int, *, alone: bool = False) -> bool:
+        """Whether it began, now or before. It does not where another began since version `follows`.
+
+        `alone`: nor where anything else is under way.
+        """
+        ...
+
+    async def end_mint(self, number: int, mint_id: str) -> None:
+        """Say that its codes are in the catalogue, or never will be."""
         ...
 
     async def resolve(self, domain_tag: str, code: str) -> int | None:

@@ -24,6 +24,7 @@ from edge.cluster_keys import (
     group_of_link,
     id_key,
     link_key,
+    mints_key,
 )
 from edge.links import DOCUMENT_FIELD
 from edge.linkstore import GONE_VERSION, LinkEntry
@@ -54,8 +55,8 @@ if holder and holder ~= ARGV[3] then return tonumber(holder) end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 return tonumber(ARGV[2])
 """
-# KEYS[2]: the link's. ARGV: the version of what is gone.
-_BURY: Final = b"redis.call('DEL', KEYS[2]) redis.call('HSET', KEYS[2], 'version', ARGV[1]) return 0"
+# KEYS[2], KEYS[3]: the link's and its mints'. ARGV: the version of what is gone.
+_BURY: Final = b"redis.call('DEL', KEYS[2], KEYS[3]) redis.call('HSET', KEYS[2], 'version', ARGV[1]) return 0"
 # KEYS[2]: the hash. ARGV: the id, the number.
 _FORGET_ID: Final = b"""
 if redis.call('HGET', KEYS[2], ARGV[1]) == ARGV[2] then redis.call('HDEL', KEYS[2], ARGV[1]) end
@@ -117,7 +118,8 @@ class RedisClusterLinkStore(RedisLinkStore):
     async def delete_link(self, link_id: str, number: int) -> None:
         public_id = link_id.encode()
         gone = [b"%d" % GONE_VERSION]
-        await self._write([_script(_IF_WHOLE + _BURY, group_of_link(number), [link_key(number)], gone)])
+        keys = [link_key(number), mints_key(number)]
+        await self._write([_script(_IF_WHOLE + _BURY, group_of_link(number), keys, gone)])
         arguments = [public_id, b"%d" % number]
         group = group_of_field(public_id)
         await self._write([_script(_IF_WHOLE + _FORGET_ID, group, [id_key(public_id)], arguments)])
@@ -169,6 +171,11 @@ class RedisClusterLinkStore(RedisLinkStore):
     async def fields(self, number: int) -> Mapping[bytes, bytes]:
         [fields] = await self._run([(b"HGETALL", link_key(number))])
         return dict(fields)
+
+    async def _on_mints(self, script: bytes, number: int, *arguments: bytes) -> Any:
+        keys = [mints_key(number)]
+        [answer] = await self._write([_script(_IF_WHOLE + script, group_of_link(number), keys, arguments)])
+        return answer
 
     async def _replace(self, condition: bytes, entries: Sequence[LinkEntry]) -> list[int]:
         return await self._write(

@@ -5,11 +5,12 @@ from typing import Any, Final
 
 import orjson
 
-from edge.codes import SHARED_KEYS, SharedKeys, id_key, link_key
+from edge.codes import SHARED_KEYS, SharedKeys, id_key, link_key, mints_key
 from edge.links import DOCUMENT_FIELD, EdgeLink
-from edge.linkstore import GONE_VERSION, LinkEntry, LinkStoreUnavailableError
+from edge.linkstore import GONE_VERSION, LinkEntry, LinkStoreUnavailableError, Mints
 from edge.redis_codes import RedisCodes
 from edge.redis_connection import Command, RedisConnection
+from edge.redis_mints import BEGIN, END, MINT_WITHIN_S, READ
 
 LINKS_A_SCRIPT: Final = 100  # some 2 ms, for which it holds up every redirect's look-up
 
@@ -56,9 +57,9 @@ end
 return done
 """
 )
-# KEYS: the link's and its id's. ARGV: the id, the number, the version of what is gone.
+# KEYS: the link's, its id's and its mints'. ARGV: the id, the number, the version of what is gone.
 _DELETE: Final = b"""
-redis.call('DEL', KEYS[1])
+redis.call('DEL', KEYS[1], KEYS[3])
 redis.call('HSET', KEYS[1], 'version', ARGV[3])
 if redis.call('HGET', KEYS[2], ARGV[1]) == ARGV[2] then redis.call('HDEL', KEYS[2], ARGV[1]) end
 """
@@ -132,8 +133,8 @@ class RedisLinkStore:
 
     async def delete_link(self, link_id: str, number: int) -> None:
         public_id = link_id.encode()
-        keys = (link_key(number), id_key(public_id))
-        await self._run([(b"EVAL", _DELETE, 2, *keys, public_id, number, GONE_VERSION)])
+        keys = (link_key(number), id_key(public_id), mints_key(number))
+        await self._run([(b"EVAL", _DELETE, 3, *keys, public_id, number, GONE_VERSION)])
 
     async def claim_codes(self, domain_tag: str, codes: Sequence[str], number: int) -> list[int]:
         return await self._codes.claim(domain_tag, codes, [number])
@@ -142,6 +143,17 @@ class RedisLinkStore:
         self, domain_tag: str, codes: Sequence[str], numbers: Sequence[int]
     ) -> list[int]:
         return await self._codes.claim(domain_tag, codes, numbers)
+
+    async def mints(self, number: int) -> Mints:
+        version, *under_way = await self._on_mints(READ, number, b"%d" % MINT_WITHIN_S)
+        return Mints(int(version), frozenset(each.decode() for each in under_way))
+
+    async def begin_mint(self, number: int, mint_id: str, follows: int, *, alone: bool = False) -> bool:
+        arguments = (mint_id.encode(), b"%d" % follows, b"%d" % alone)
+        return bool(await self._on_mints(BEGIN, number, *arguments))
+
+    async def end_mint(self, number: int, mint_id: str) -> None:
+        await self._on_mints(END, number, mint_id.encode())
 
     async def resolve(self, domain_tag: str, code: str) -> int | None:
         return await self._codes.find(domain_tag, code)
@@ -206,6 +218,10 @@ class RedisLinkStore:
 
     async def close(self) -> None:
         await self._connection.close()
+
+    async def _on_mints(self, script: bytes, number: int, *arguments: bytes) -> Any:
+        [answer] = await self._run([(b"EVAL", script, 1, mints_key(number), *arguments)])
+        return answer
 
     async def _get(self, commands: Sequence[Command]) -> list[Any]:
         return await self._run(commands) if commands else []

@@ -17,7 +17,7 @@ from ingest.link_events import (
     LinkWithdrawn,
     RecipientErased,
 )
-from ingest.link_saving import CodeTakenError, LinkSaving, TakenError
+from ingest.link_saving import CodeTakenError, LinkChangedError, LinkSaving, TakenError
 
 
 class DomainTakenError(TakenError):
@@ -67,14 +67,33 @@ class LinkEventApplier:
         await self._link_store.delete_link(link.id, link.number)
 
     async def _mint(self, event: CodesMinted) -> None:
+        store, number = self._link_store, event.number
+        if event.follows is not None and not await store.begin_mint(number, event.id, event.follows):
+            if not await asyncio.to_thread(self._is_stored, event):
+                raise LinkChangedError(f"others minted codes of link {number} meanwhile")
+            await self._claim(event)  # it was done already, but Redis may have lost its last second
+            return
+        try:
+            await self._claim(event)
+        except CodeTakenError:
+            await store.end_mint(number, event.id)
+            raise
+        await asyncio.to_thread(
+            self._catalogue.add_codes, event.tenant, number, event.codes, event.at, token=event.id
+        )
+        await store.end_mint(number, event.id)
+
+    async def _claim(self, event: CodesMinted) -> None:
         codes = [code for code, _, _ in event.codes]
         tag = await self._link_store.domain_tag(event.domain)
         holders = await self._link_store.claim_codes(tag, codes, event.number)
         if holders.count(event.number) < len(codes):
             raise CodeTakenError(f"minted codes of link {event.number} belong to another link")
-        await asyncio.to_thread(
-            self._catalogue.add_codes, event.tenant, event.number, event.codes, event.at, token=event.id
-        )
+
+    def _is_stored(self, event: CodesMinted) -> bool:
+        pairs = [(recipient, reference) for _, recipient, reference in event.codes]
+        found = self._catalogue.codes_for(event.tenant, event.number, pairs)
+        return all(found.get((recipient, reference)) == code for code, recipient, reference in event.codes)
 
     async def _mint_across(self, event: CodesMintedAcross) -> None:
         tag = await self._link_store.domain_tag(event.domain)

@@ -7,7 +7,7 @@ Values on the bus are JSON objects; `docs/links.v1.schema.json` describes them. 
 | `link.saved` | `link`: the whole link as in `LinkDocument` |
 | `link.deleted` | `number`, `link_id` |
 | `link.withdrawn` | `link`: a link whose making failed; nobody was told of it, so its code is free again |
-| `codes.minted` | `number`, `domain`, `codes`: a list of `[code, recipient, reference]` |
+| `codes.minted` | `number`, `domain`, `codes`: a list of `[code, recipient, reference]`, `follows` |
 | `codes.minted_across` | `domain`, `codes`: a list of `[number, code, recipient, reference]` |
 | `recipient.erased` | `recipients`: all forms in which a person is stored who is to be forgotten |
 | `domain.saved` | `domain`: the whole domain as in `DomainDocument` |
@@ -133,6 +133,7 @@ class CodesMinted:
     domain: str
     codes: tuple[tuple[str, str, str], ...]
     type: Literal["codes.minted"] = "codes.minted"
+    follows: int | None = None  # of the link's mints; events of before there were such have none
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,10 +52,11 @@ class Program:
         }
 
     @contextmanager
-    def life(self) -> Iterator[subprocess.Popen[bytes]]:
-        """From readiness to kill -9."""
+    def life(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+        """From readiness to kill -9. Python runs `command` in place of the program above."""
         root = Path(__file__).parents[2]
-        with subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=root, env=self._environment) as process:
+        arguments = [sys.executable, *(command or ("-c", PROGRAM))]
+        with subprocess.Popen(arguments, cwd=root, env=self._environment) as process:
             try:
                 self._wait_until_ready(process)
                 yield process

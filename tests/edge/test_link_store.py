@@ -11,7 +11,7 @@ import pytest
 from edge.code_layout import CodeLayout
 from edge.codes import generate_many
 from edge.links import DOCUMENT_FIELD, EdgeLink
-from edge.linkstore import LinkEntry, LinkStore, LinkStoreUnavailableError
+from edge.linkstore import LinkEntry, LinkStore, LinkStoreUnavailableError, Mints
 from edge.redis_codes import CODES_A_SCRIPT
 from edge.redis_link_store import open_link_store
 from edge.settings import SettingsError
@@ -189,6 +189,27 @@ async def test_released_codes_resolve_to_nothing(store: LinkStore) -> None:
     await store.release_codes("", ["aaaa", "never"])
     assert await store.resolve("", "aaaa") is None
     assert await store.resolve("", "bbbb") == 1
+
+
+async def test_who_mints_begins_only_at_the_version_that_was_read(store: LinkStore) -> None:
+    assert (await store.mints(7)) == Mints(0, frozenset())
+    assert await store.begin_mint(7, "one", 0)
+    assert not await store.begin_mint(7, "two", 0), "the first has begun since"
+    assert await store.begin_mint(7, "one", 0), "a repeat goes on"
+    assert (await store.mints(7)) == Mints(1, frozenset({"one"}))
+    assert not await store.begin_mint(7, "two", 1, alone=True)
+    await store.end_mint(7, "one")
+    assert await store.begin_mint(7, "two", 1, alone=True)
+    assert not await store.begin_mint(7, "one", 0), "what has ended does not begin again"
+    assert (await store.mints(8)) == Mints(0, frozenset()), "each link has its own"
+
+
+async def test_what_mints_for_too_long_is_given_up(store: LinkStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await store.begin_mint(7, "dead", 0)
+    monkeypatch.setattr("edge.redis_store.MINT_WITHIN_S", -1)
+    assert (await store.mints(7)) == Mints(2, frozenset())
+    assert not await store.begin_mint(7, "dead", 0)
+    assert await store.begin_mint(7, "next", 2)
 
 
 async def test_nothing_to_claim_or_release_is_no_error(store: LinkStore) -> None:

@@ -1,0 +1,71 @@
+"""The api program on a ClickHouse server's database, which kills itself where it is told to.
+
+    python -m tests.api.api_program
+
+    python -m tests.api.api_program before|after module:class.name nth
+
+With the second it dies by SIGKILL at the nth call of this function: before that is carried out, or after and
+before anybody hears of it.
+"""
+
+import asyncio
+import functools
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from api.contract import run
+from edge.contract import configure_logging, load
+from ingest.contract import open_warehouse
+
+DATABASE = "TEST_DATABASE"
+
+
+def die_at(when: str, point: str, nth: int) -> None:
+    module, _, path = point.partition(":")
+    owner_name, _, name = path.partition(".")
+    owner = getattr(importlib.import_module(module), owner_name)
+    wrapped: Callable[..., Any] = getattr(owner, name)
+    calls = 0
+
+    def count(at: str) -> None:
+        nonlocal calls
+        if at == "before":
+            calls += 1
+        if at == when and calls >= nth:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    @functools.wraps(wrapped)
+    async def wait_for(*arguments: Any, **named: Any) -> Any:
+        count("before")
+        answer = await wrapped(*arguments, **named)
+        count("after")
+        return answer
+
+    @functools.wraps(wrapped)
+    def call(*arguments: Any, **named: Any) -> Any:
+        count("before")
+        answer = wrapped(*arguments, **named)
+        count("after")
+        return answer
+
+    setattr(owner, name, wait_for if asyncio.iscoroutinefunction(wrapped) else call)
+
+
+def main() -> None:
+    settings = load(_env_file=None)
+    warehouse = open_warehouse(
+        settings.clickhouse_url, folder=settings.warehouse_dir, database=os.environ[DATABASE]
+    )
+    if sys.argv[1:]:
+        when, point, nth = sys.argv[1:]
+        die_at(when, point, int(nth))
+    asyncio.run(run(settings, warehouse, asyncio.Event()))
+
+
+if __name__ == "__main__":
+    configure_logging("api")
+    main()

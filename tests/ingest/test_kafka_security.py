@@ -1,6 +1,5 @@
 """SASL and TLS with a real broker, and what is said where they are set wrong."""
 
-import gc
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,9 +41,6 @@ async def test_events_go_in_and_out(secured: SecuredKafka, way: str) -> None:
     assert (await read_topic(url, CLICKS_TOPIC))[0] == [b"{}"]
 
 
-# aiokafka forgets the socket of a connection that fails amid its start. We look for it here, so that no other
-# test is told of it.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("mistake", "advice"),
     [
@@ -72,4 +68,3 @@ async def test_a_mistake_is_told_with_what_to_do(secured: SecuredKafka, mistake:
     assert advice in str(refused.value)
     assert "EVENTS_URL" in str(refused.value)
     assert "wr0ng-secret" not in str(refused.value)
-    gc.collect()

@@ -1,19 +1,21 @@
 """Windows of four weeks, one from each midnight of UTC: a month's report reads one in place of 28 days.
 
-They are made from the windows of their days and never look at a row. Clicks add up. Visitors of the days add
-up to more than there are; how many came on several days is told by the days' deep samples. `changes` adds up
-too, so one holds as long as each of its days does.
+Of many clicks they are made from the windows of their days and never look at a row. Clicks add up. Visitors
+of the days add up to more than there are; how many came on several days is told by the days' deep samples.
+Fewer clicks are counted from the rows, exactly. `changes` adds up, so one holds as long as each of its days
+does.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from aggregator.rollups.compute import GATHER, WANTED, gather_names, parameters_of
+from aggregator.rollups.compute import GATHER, WANTED, compute, gather_names, parameters_of
 from aggregator.rollups.windows import (
     DAY_S,
     DIMENSIONS,
     EXACT_UP_TO_CLICKS,
+    FOUR_WEEKS_OF_ROWS,
     FOUR_WEEKS_S,
     TOTAL,
     Window,
@@ -44,7 +46,7 @@ FROM
     ARRAY JOIN {firsts:Array(UInt32)} AS first_s
     WHERE start_s >= first_s AND start_s < first_s + {four_weeks:UInt32}
     GROUP BY tenant, scope, subject, first_s
-    HAVING sum(day_clicks) > {from_clicks:UInt64} AND min(is_detailed)
+    HAVING sum(day_clicks) > {from_clicks:UInt64} AND (min(is_detailed) OR changed < {of_rows:UInt64})
 ) AS days
 LEFT JOIN
 (
@@ -145,6 +147,7 @@ def find_stale(warehouse: Warehouse, now: datetime) -> list[Window]:
             "since": min(firsts),
             "until": midnight_s,
             "from_clicks": EXACT_UP_TO_CLICKS,
+            "of_rows": FOUR_WEEKS_OF_ROWS,
             "limit": WINDOWS_A_ROUND,
         },
     )
@@ -155,7 +158,19 @@ def find_stale(warehouse: Warehouse, now: datetime) -> list[Window]:
 
 
 def compute_four_weeks(warehouse: Warehouse, windows: Sequence[Window]) -> None:
-    """Replace these windows by what their days say now. All are of one tenant, scope and start. Blocks."""
+    """Replace these windows by what their days say now. All are of one tenant, scope and start. Blocks.
+
+    Where days have no deep samples, that would be far off: those windows are counted from the rows.
+    """
+    few = [window for window in windows if window.changes < FOUR_WEEKS_OF_ROWS]
+    for window in few:
+        compute(warehouse, [window])
+    many = [window for window in windows if window not in few]
+    if many:
+        _merge_days(warehouse, many)
+
+
+def _merge_days(warehouse: Warehouse, windows: Sequence[Window]) -> None:
     parameters = parameters_of(windows)
     everything = (TOTAL, *DIMENSIONS)
     at_once = sum(window.changes for window in windows) <= CLICKS_AT_ONCE

@@ -8,6 +8,7 @@ from typing import Final
 from aggregator.rollups import four_weeks
 from aggregator.rollups.compute import compute
 from aggregator.rollups.four_weeks import compute_four_weeks
+from aggregator.rollups.twins import copy_twins, split_twins
 from aggregator.rollups.windows import (
     DAY_S,
     DETAILED_FROM_CLICKS,
@@ -75,37 +76,64 @@ def refresh(
     for grain_s in reversed(GRAINS_OF_ROWS_S):
         stale = find_stale(warehouse, grain_s, now, everything=everything)
         are_all_found &= len(stale) < WINDOWS_A_ROUND
-        for windows in _alike(stale):
+        for windows in group_alike(stale):
             if is_stopped():
                 return computed
-            compute(warehouse, windows)
+            compute_alike(warehouse, windows, stale, compute)
             computed += len(windows)
     # They are made of days, so they wait until these are done.
     if everything and are_all_found:
-        for windows in _alike(four_weeks.find_stale(warehouse, now)):
+        stale = four_weeks.find_stale(warehouse, now)
+        for windows in group_alike(stale):
             if is_stopped():
                 return computed
-            compute_four_weeks(warehouse, windows)
+            compute_alike(warehouse, windows, stale, compute_four_weeks)
             computed += len(windows)
     return computed
 
 
-def _alike(windows: Sequence[Window]) -> Iterator[list[Window]]:
+def compute_alike(
+    warehouse: Warehouse,
+    windows: Sequence[Window],
+    stale: Sequence[Window],
+    compute_others: Callable[[Warehouse, Sequence[Window]], None],
+) -> None:
+    """Compute windows of one tenant, scope and day, of all that one look found. Tenants' come first."""
+    twins, others = split_twins(windows, stale)
+    if twins:
+        copy_twins(warehouse, twins)
+    if others:
+        compute_others(warehouse, others)
+
+
+def group_alike(windows: Sequence[Window]) -> Iterator[list[Window]]:
     """Those of one tenant, scope and day, together."""
 
-    def kind(window: Window) -> tuple[str, str, int]:
-        return window.tenant, window.scope, -(window.start_s // DAY_S)
+    def kind(window: Window) -> tuple[str, int, bool, str]:
+        # Tenants' first: their domains may copy them.
+        return window.tenant, -(window.start_s // DAY_S), window.scope != "tenant", window.scope
 
     ordered = sorted(windows, key=lambda window: (kind(window), window.start_s))
     for _, alike in itertools.groupby(ordered, key=kind):
         yield list(alike)
 
 
-def find_stale(warehouse: Warehouse, grain_s: int, now: datetime, *, everything: bool) -> list[Window]:
-    """The windows of a grain that have ended and in which more changed than they were computed at."""
+def find_stale(
+    warehouse: Warehouse,
+    grain_s: int,
+    now: datetime,
+    *,
+    everything: bool,
+    since: timedelta = RECENT,
+    limit: int = WINDOWS_A_ROUND,
+) -> list[Window]:
+    """The windows of a grain that have ended and in which more changed than they were computed at.
+
+    With `everything` of any age, save quarters; else those that began later than `since` before `now`.
+    """
     until_s = int(now.timestamp() - SETTLED_AFTER_S) // grain_s * grain_s
     is_bounded = grain_s == QUARTER_S or not everything
-    since_s = int((now - RECENT).timestamp()) // DAY_S * DAY_S if is_bounded else 0
+    since_s = int((now - since).timestamp()) // DAY_S * DAY_S if is_bounded else 0
     rows = warehouse.query(
         _STALE_DAYS if grain_s == DAY_S else _STALE_WITHIN_DAYS,
         {
@@ -113,8 +141,8 @@ def find_stale(warehouse: Warehouse, grain_s: int, now: datetime, *, everything:
             "day": DAY_S,
             "since": since_s,
             "until": until_s,
-            "detailed_from": DETAILED_FROM_CLICKS[grain_s],
-            "limit": WINDOWS_A_ROUND,
+            "detailed_from": DETAILED_FROM_CLICKS,
+            "limit": limit,
         },
     )
     return [

@@ -11,18 +11,16 @@ Scope = Literal["link", "domain", "tenant"]
 
 QUARTER_S: Final = 900
 HOUR_S: Final = 3_600
-SIX_HOURS_S: Final = 21_600
 DAY_S: Final = 86_400
 FOUR_WEEKS_S: Final = 28 * DAY_S
 # Made from the rows; windows of four weeks are made from those of their days.
-GRAINS_OF_ROWS_S: Final = (DAY_S, SIX_HOURS_S, HOUR_S, QUARTER_S)
+GRAINS_OF_ROWS_S: Final = (DAY_S, HOUR_S, QUARTER_S)
 GRAINS_S: Final = (FOUR_WEEKS_S, *GRAINS_OF_ROWS_S)
 
-# Of fewer clicks reports count the rows, exactly: 20,000 in about 20 ms.
-EXACT_UP_TO_CLICKS: Final = 20_000
-# A window of fewer clicks has no breakdowns: as many rows are counted in less time than they would take. Days
-# have them sooner, for without one of its days a window of four weeks can't be made.
-DETAILED_FROM_CLICKS: Final = {DAY_S: 200, SIX_HOURS_S: 1_000, HOUR_S: 1_000, QUARTER_S: 1_000}
+# Up to so many clicks reports count the rows, exactly.
+EXACT_UP_TO_CLICKS: Final = 100_000
+# A window of fewer clicks has no breakdowns: as many rows are counted in less time than they would take.
+DETAILED_FROM_CLICKS: Final = 1_000
 
 # The columns of `clicks` that reports break down by.
 Dimension = Literal[
@@ -52,11 +50,13 @@ MAX_KEYS: Final = 10_000
 # How many visitors the sample of a window of each grain holds at least, where there are as many: of all, and
 # of a dimension (shared by its keys). A report reads all of them, so they are what it costs;
 # `docs/performance.md` has the errors that come of them.
-TOTAL_SAMPLES: Final = {FOUR_WEEKS_S: 16_384, DAY_S: 2_048, SIX_HOURS_S: 1_024, HOUR_S: 512, QUARTER_S: 128}
-DIMENSION_SAMPLES: Final = {FOUR_WEEKS_S: 8_192, DAY_S: 512, SIX_HOURS_S: 256, HOUR_S: 128, QUARTER_S: 32}
+TOTAL_SAMPLES: Final = {FOUR_WEEKS_S: 16_384, DAY_S: 2_048, HOUR_S: 512, QUARTER_S: 128}
+DIMENSION_SAMPLES: Final = {FOUR_WEEKS_S: 8_192, DAY_S: 512, HOUR_S: 128, QUARTER_S: 32}
 # Days of so many clicks have larger samples too, from which windows of four weeks are made: of all, and of
-# each key. Of a small link they would be nearly all visitors, sixteen times over, and there are many such.
-DEEP_FROM_CLICKS: Final[dict[Scope, int]] = {"link": 50_000, "domain": 1_000, "tenant": 1_000}
+# each key. Of fewer they would be nearly all visitors, sixteen times over.
+DEEP_FROM_CLICKS: Final = 50_000
+# Windows of four weeks with fewer clicks than such days have are counted from the rows, in 2 s at the most.
+FOUR_WEEKS_OF_ROWS: Final = 28 * DEEP_FROM_CLICKS
 DEEP_TOTAL_SAMPLE: Final = 16_384
 DEEP_KEY_SAMPLE: Final = 512
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +10,9 @@ import numpy.typing as npt
 from aggregator.contract import DIMENSIONS, MAX_KEYS, Dimension
 from api.reports.cover import Span
 from api.reports.rows import Counted, Tally
-from api.reports.window_cache import Column, Hashes, Integers, column_of
+from api.reports.window_cache import Column, Hashes, Integers, column_of, marks_of
 
 Flags = npt.NDArray[np.bool_]
-
-_ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +101,7 @@ class _Visits:
     def count(self, keys: npt.NDArray[np.integer], size: int) -> tuple[Integers, Integers, Integers]:
         """Clicks, human ones and their visitors, of each key below `size`."""
         of_repeated = keys[self.repeated]
-        pairs = self.hashes * _ODD + of_repeated.astype(np.uint64)
-        _, first = np.unique(pairs, return_index=True)
+        _, first = np.unique(marks_of(self.hashes, of_repeated), return_index=True)
         visitors = np.bincount(keys[self.is_only], minlength=size)
         visitors += np.bincount(of_repeated[first], minlength=size)
         return (

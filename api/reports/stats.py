@@ -25,7 +25,7 @@ from api.reports.plan import Reading, make_plan
 from api.reports.query import Dimension, StatsQuery, unix_ms
 from api.reports.rows import NO_CLICKS, Counted, Part, Tally, count_rows
 from api.reports.window_cache import Column, Hashes
-from api.reports.windows import Breakdown, Estimated, level_of, merge_keys, merge_total
+from api.reports.windows import Breakdown, Estimated, level_of, merge_keys, merge_total, tell_returning
 from ingest.contract import Warehouse
 
 PLACES: Final = frozenset({"country", "region", "city"})
@@ -113,7 +113,9 @@ def _count(warehouse: Warehouse, query: StatsQuery, starts_ms: Sequence[int]) ->
     tallies = counter.count(plan.totals, plan.kept, by)
     is_same = plan.series.rest == plan.totals.rest
     series = tallies if is_same else counter.count(plan.series, plan.kept, ())
-    total = merge_total(names(TOTAL), totals, [(tally.total, _hashes(tally)) for tally in tallies])
+    rests = [(tally.total, _hashes(tally)) for tally in tallies]
+    total = merge_total(names(TOTAL), totals, rests)
+    returning = tell_returning(names(TOTAL), totals, rests)
 
     def merge_bucket(at: int) -> Estimated:
         rests = [(tally.buckets.get(at, NO_CLICKS), _hashes(tally, at)) for tally in series]
@@ -122,8 +124,8 @@ def _count(warehouse: Warehouse, query: StatsQuery, starts_ms: Sequence[int]) ->
     def merge(dimension: Dimension) -> Breakdown:
         windows = [(piece, columns[piece, dimension]) for piece in plan.totals.pieces]
         sums = memory.sum_of(query.scope.tenant, plan.window_scope, dimension, windows)
-        rests = [tally.keys[dimension] for tally in tallies if dimension in tally.keys]
-        return merge_keys(names(dimension), sums, rests, total.returning)
+        of_rests = [tally.keys[dimension] for tally in tallies if dimension in tally.keys]
+        return merge_keys(names(dimension), sums, of_rests, total, returning)
 
     clicked = {*of_buckets, *(at for tally in series for at in tally.buckets)}
     return _Report(
@@ -137,7 +139,7 @@ def _hashes(tally: Tally, bucket: int | None = None) -> Hashes:
     """Of the visitors of one bucket or of all."""
     if bucket is not None:
         return np.asarray(tally.hashes.get(bucket, ()), np.uint64)
-    return np.asarray([hash_ for hashes in tally.hashes.values() for hash_ in hashes], np.uint64)
+    return np.unique(np.asarray([hash_ for found in tally.hashes.values() for hash_ in found], np.uint64))
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,11 @@ class Column:
         return found
 
 
+def marks_of(hashes: Hashes, keys: npt.NDArray[np.integer]) -> Hashes:
+    """A number for each pair of a visitor's hash and a key."""
+    return hashes * _ODD + keys.astype(np.uint64)
+
+
 def column_of(
     keys: Integers,
     counts: Integers,
@@ -80,7 +85,7 @@ def column_of(
 ) -> Column:
     """`counts` has clicks, human ones and visitors of each key. Left out, the sample is of the first one."""
     whose = np.full(len(sample), keys[:1]) if sampled is None else np.repeat(keys, sampled)
-    marks = sample * _ODD + whose.astype(np.uint64)
+    marks = marks_of(sample, whose)
     return Column(
         keys=keys,
         clicks=counts[:, 0],

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from api.reports.rows import NO_CLICKS, Counted
-from api.reports.window_cache import Column, Hashes, Integers, Names, column_of
+from api.reports.window_cache import Column, Hashes, Integers, Names, column_of, marks_of
 
 # How much keys differ in how many of their visitors come back: the standard deviation, as a share of that.
 # The fewer sampled visitors a key has, the more it is told from the whole dimension's.
@@ -27,11 +27,19 @@ Shares = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Estimated:
-    """Counts of everything, and which share of visitors in all windows but the largest were there already."""
+    """Counts of everything, and how many visitors all windows and rests have together."""
 
     counted: Counted = NO_CLICKS
-    returning: float = 0.0
+    in_parts: int = 0
     is_estimate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Returning:
+    """Which share of visitors was there before: in all windows but the largest, and in the rests."""
+
+    of_windows: float
+    of_rests: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,7 @@ def merge_total(
         visitors=int(found.unique(returning).sum()),
         previews=sum(column.previews for column in columns) + sum(rest.previews for rest, _ in rests),
     )
-    return Estimated(counted, float(returning[0]), found.is_of_several)
+    return Estimated(counted, int(found.visitors.sum()), found.is_of_several)
 
 
 def sum_windows(columns: Sequence[Column]) -> "WindowSum":
@@ -83,20 +91,42 @@ def sum_windows(columns: Sequence[Column]) -> "WindowSum":
     return WindowSum(found, found.returning())
 
 
+def tell_returning(
+    names: Names, columns: Sequence[Column], rests: Sequence[tuple[Counted, Hashes]]
+) -> Returning:
+    """By the samples of these windows of everything, and by the hashes of the rests' visitors."""
+    shares = _Sum.of(columns).returning() if columns else None
+    of_windows = 0.0 if shares is None else float(shares[-1])
+    mask = np.uint64((1 << level_of(columns)) - 1)
+    number = names.number([""])
+    hashes = np.concatenate([_NO_HASHES, *(found for _, found in rests)])
+    marks = marks_of(hashes[hashes & mask == 0], number)
+    seen = np.concatenate([_NO_HASHES, *(column.marks for column in columns)])
+    again = np.isin(marks, seen).sum() + len(marks) - len(np.unique(marks))
+    weight = _weight(of_windows) if 0 < of_windows < 1 else 0.0
+    of_rests = (again + weight * of_windows) / max(1.0, len(marks) + weight)
+    return Returning(of_windows, float(of_rests))
+
+
 def merge_keys(
-    names: Names, windows: "WindowSum | None", rests: Sequence[Column], returning: float
+    names: Names,
+    windows: "WindowSum | None",
+    rests: Sequence[Column],
+    total: Estimated,
+    returning: Returning,
 ) -> Breakdown:
-    """The keys in windows and in the rests. `returning` is that of everything."""
+    """The keys in windows and in the rests. `total` and `returning` are of everything there."""
     of_rests = [rest for rest in rests if len(rest.keys)]
     if windows is not None:
         found = windows.sum.joined(of_rests)
-        shares = windows.returning
+        told = windows.unique(found, returning)
     elif of_rests:
-        found, shares = _Sum.of(of_rests), None
+        found = _Sum.of(of_rests)
+        told = found.unique(np.full(found.size, returning.of_rests))
     else:
         nothing = np.zeros(0, np.int64)
         return Breakdown((), nothing, nothing, nothing, is_estimate=False)
-    told = found.unique(np.full(found.size, returning) if shares is None else _resized(shares, found.size))
+    told[found.visitors == total.in_parts] = total.counted.visitors  # everybody has this key
     clicked = np.flatnonzero(found.clicks)
     order = clicked[np.lexsort((names.ranks()[clicked], -found.clicks[clicked]))]
     return Breakdown(
@@ -108,9 +138,9 @@ def merge_keys(
     )
 
 
-def _resized(shares: Shares, size: int) -> Shares:
-    """With the dimension's own share, which is the last one, for keys that are in no window."""
-    return np.concatenate([shares[:-1], np.full(size + 1 - len(shares), shares[-1])])
+def _weight(share: float) -> float:
+    """How many sampled visitors a share that is known beforehand is worth, by how much keys differ in it."""
+    return (1 - share) / (KEYS_DIFFER_BY**2 * share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +219,7 @@ class _Sum:
         share = again.sum() / hits.sum()
         if not 0 < share < 1:
             return np.full(size + 1, share)
-        weight = (1 - share) / (KEYS_DIFFER_BY**2 * share)
+        weight = _weight(float(share))
         return np.append((again + weight * share) / (hits + weight), share)
 
 
@@ -199,3 +229,19 @@ class WindowSum:
 
     sum: _Sum
     returning: Shares | None
+
+    def unique(self, joined: _Sum, returning: Returning) -> Integers:
+        """The visitors of each key, here and in the rests that it was joined with.
+
+        Those of a rest return as all of the rest do, and less where a visitor need not keep to a key.
+        """
+        shares = (
+            np.full(self.sum.size + 1, returning.of_windows) if self.returning is None else self.returning
+        )
+        told, visitors = np.zeros((2, joined.size), np.int64)
+        told[: self.sum.size] = self.sum.unique(shares[:-1])
+        visitors[: self.sum.size] = self.sum.visitors
+        kept_to_key = min(1.0, shares[-1] / returning.of_windows) if returning.of_windows else 1.0
+        share = np.where(visitors > 0, returning.of_rests * kept_to_key, 0)
+        told += np.rint((joined.visitors - visitors) * (1 - share)).astype(np.int64)
+        return np.clip(told, joined.in_one, joined.human)

@@ -18,6 +18,7 @@ SMALL_LINK: Final = 2
 LINKS: Final = 10_000
 SMALL_LINK_CLICKS: Final = 1_000
 DAYS: Final = 30
+_SOURCE: Final = 1
 
 # How many values each dimension has, the first ones far more common than the last.
 _VALUES: Final = {
@@ -74,38 +75,49 @@ _BULK_INSERTS: Final = 60
 _LAST_HOUR_INSERTS: Final = 60
 
 
-def make_clicks(warehouse: Warehouse, count: int, end: datetime, *, source: int = 1) -> None:
-    """`count` clicks in the 30 days before `end`. Blocks for about a minute for ten million."""
+def make_clicks(warehouse: Warehouse, count: int, end: datetime) -> None:
+    """`count` clicks in the 30 days before `end`. Blocks for some four minutes a hundred million."""
+    last_hour = count - count // (24 * DAYS)
+    step = -(-last_hour // _BULK_INSERTS)
+    small_step = max(1, -(-(count - last_hour) // _LAST_HOUR_INSERTS))
+    for begin in (*range(0, last_hour, step), *range(last_hour, count, small_step)):
+        behind = min(begin + step, last_hour) if begin < last_hour else min(begin + small_step, count)
+        _insert(warehouse, count, end, begin, behind - begin)
+
+
+def add_clicks(warehouse: Warehouse, count: int, end: datetime, begin_s: float, seconds: float) -> None:
+    """Those of some seconds, from `begin_s` seconds behind `end` on, as fast as the `count` before came."""
+    rate = count / timedelta(days=DAYS).total_seconds()
+    first, behind = round(begin_s * rate), round((begin_s + seconds) * rate)
+    _insert(warehouse, count, end, count + first, behind - first)
+
+
+def _insert(warehouse: Warehouse, count: int, end: datetime, first: int, clicks: int) -> None:
     values = [
         # The square of a fraction makes the first values common.
         f"concat('{name} ', toString(toUInt32(pow("
         f"cityHash64(home, '{name}') % 1000000 / 1000000, 2) * {size})))"
         for name, size in _VALUES.items()
     ]
-    last_hour = count - count // (24 * DAYS)
-    step = -(-last_hour // _BULK_INSERTS)
-    small_step = max(1, -(-(count - last_hour) // _LAST_HOUR_INSERTS))
-    for begin in (*range(0, last_hour, step), *range(last_hour, count, small_step)):
-        behind = min(begin + step, last_hour) if begin < last_hour else min(begin + small_step, count)
-        warehouse.command(
-            _CLICKS.format(
-                columns=", ".join(_VALUES),
-                values=", ".join(values),
-                tenant=TENANT,
-                domain=DOMAIN,
-                source=source,
-                small_link=SMALL_LINK,
-                small_every=count // SMALL_LINK_CLICKS,
-                total=count,
-                hot_link=HOT_LINK,
-                first_other=SMALL_LINK + 1,
-                others=LINKS - SMALL_LINK,
-                cities=_CITIES,
-                cities_a_region=_CITIES_A_REGION,
-                cities_a_country=_CITIES_A_REGION * _REGIONS_A_COUNTRY,
-                begin_ms=int((end - timedelta(days=DAYS)).timestamp() * 1000),
-                span_ms=timedelta(days=DAYS) // timedelta(milliseconds=1),
-                begin=begin,
-                count=behind - begin,
-            )
+    warehouse.command(
+        _CLICKS.format(
+            columns=", ".join(_VALUES),
+            values=", ".join(values),
+            tenant=TENANT,
+            domain=DOMAIN,
+            source=_SOURCE,
+            small_link=SMALL_LINK,
+            small_every=count // SMALL_LINK_CLICKS,
+            total=count,
+            hot_link=HOT_LINK,
+            first_other=SMALL_LINK + 1,
+            others=LINKS - SMALL_LINK,
+            cities=_CITIES,
+            cities_a_region=_CITIES_A_REGION,
+            cities_a_country=_CITIES_A_REGION * _REGIONS_A_COUNTRY,
+            begin_ms=int((end - timedelta(days=DAYS)).timestamp() * 1000),
+            span_ms=timedelta(days=DAYS) // timedelta(milliseconds=1),
+            begin=first,
+            count=clicks,
         )
+    )

@@ -26,9 +26,21 @@ def ms(instant: datetime) -> int:
     return round(instant.timestamp() * 1000)
 
 
-@pytest.fixture
-def clicks(warehouse: Warehouse) -> list[Click]:
+@pytest.fixture(autouse=True)
+def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rollups serve from fewer clicks on than they do outside of tests."""
+    monkeypatch.setattr("api.reports.plan.EXACT_UP_TO_CLICKS", 20_000)
+    monkeypatch.setattr("aggregator.rollups.four_weeks.EXACT_UP_TO_CLICKS", 20_000)
+
+
+@pytest.fixture(params=["by rows", "by days"])
+def clicks(
+    request: pytest.FixtureRequest, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> list[Click]:
     """60,000 of a month, by visitors who stay where they are; those of the first cities click most."""
+    if request.param == "by days":
+        monkeypatch.setattr("aggregator.rollups.four_weeks.FOUR_WEEKS_OF_ROWS", 0)
+        monkeypatch.setattr("aggregator.rollups.compute.DEEP_FROM_CLICKS", 1_000)
     rng = random.Random(3)
     made: list[Click] = []
     for seq in range(60_000):

@@ -1,7 +1,8 @@
 """What "exact" means, for all drills: every 302 that a client read is counted once, and nothing else is.
 
 Counted are the rows and whatever counts rows: `click_sources` by spool, `click_changes` by quarter of an
-hour, the rollups by windows of each grain once the aggregator computed them, and the ledger.
+hour and `click_days` by day, the rollups by windows of each grain once the aggregator computed them, and the
+ledger.
 """
 
 from collections import Counter
@@ -122,8 +123,9 @@ def _rollup_differences(warehouse: Warehouse) -> Iterator[str]:
     rows = count("SELECT count() FROM clicks") + count("SELECT count() FROM removed_clicks FINAL")
     yield from _tell("difference of click_sources", count("SELECT sum(clicks) FROM click_sources") - rows)
     for scope, subject in _SUBJECTS.items():
-        changes = count(f"SELECT sum(clicks) FROM click_changes WHERE scope = '{scope}'")
-        yield from _tell(f"difference of click_changes by {scope}", changes - rows)
+        for table in ("click_changes", "click_days"):
+            changes = count(f"SELECT sum(clicks) FROM {table} WHERE scope = '{scope}'")
+            yield from _tell(f"difference of {table} by {scope}", changes - rows)
         for grain in GRAINS_S:
             fields = {
                 "scope": scope,

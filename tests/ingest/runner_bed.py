@@ -66,9 +66,9 @@ def spool(writer: SpoolWriter, count: int = 1, **fields: Any) -> None:
 
 
 def count_of(warehouse: Warehouse, table: str = "clicks") -> int:
-    """Of `click_changes`, of each scope, which all must have the same."""
-    if table == "click_changes":
-        counts = warehouse.query("SELECT sum(clicks) FROM click_changes GROUP BY scope")
+    """Of `click_changes` and `click_days`, of each scope, which all must have the same."""
+    if table in {"click_changes", "click_days"}:
+        counts = warehouse.query(f"SELECT sum(clicks) FROM {table} GROUP BY scope")
         assert len(set(counts)) <= 1, counts
         return int(counts[0][0]) if counts else 0
     counted = "count()" if table == "clicks" else "sum(clicks)"
@@ -77,11 +77,8 @@ def count_of(warehouse: Warehouse, table: str = "clicks") -> int:
 
 
 def assert_stored_once(warehouse: Warehouse, count: int) -> None:
-    assert {table: count_of(warehouse, table) for table in ("clicks", "click_changes", "click_sources")} == {
-        "clicks": count,
-        "click_changes": count,
-        "click_sources": count,
-    }
+    tables = ("clicks", "click_changes", "click_days", "click_sources")
+    assert {table: count_of(warehouse, table) for table in tables} == dict.fromkeys(tables, count)
 
 
 class FailingWarehouse:

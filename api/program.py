@@ -43,6 +43,8 @@ from ingest.contract import (
 
 OPS_PORT_OFFSET: Final = 3
 RETRY_S: Final = 1.0
+CODES_TO_COME: Final = 1_000_000
+"""On many machines: room for so many is 1.5 MB, and growing along took two thirds of what claiming them does."""
 GC_THRESHOLD: Final = 50_000
 """Recipients make no cycles; looking for some among tens of thousands took a third of a recipient's time."""
 AUDIT_FOLDER: Final = "spool/audit"
@@ -135,11 +137,17 @@ class Program:
                 await self._audit_log.close()
                 await self._shared_state.close()
 
+    async def _rebuild(self) -> None:
+        room_for = 0 if self._settings.events_url is None else CODES_TO_COME
+        await rebuild_link_store(
+            self._link_store, self._catalogue, self._metrics.restored.inc, room_for=room_for
+        )
+
     async def _prepare(self, stop: asyncio.Event) -> bool:
         """Bring Redis and the catalogue up to date; try until it succeeds. False where `stop` came first."""
         while not stop.is_set():
             try:
-                await rebuild_link_store(self._link_store, self._catalogue, self._metrics.restored.inc)
+                await self._rebuild()
                 count = await self.outbox.recover()
                 await self._access.open()
                 await self._audit_log.recover()
@@ -160,7 +168,7 @@ class Program:
         while True:
             await asyncio.sleep(RETRY_S)
             try:
-                await rebuild_link_store(self._link_store, self._catalogue, self._metrics.restored.inc)
+                await self._rebuild()
                 await self.outbox.settle()
                 self.not_ready = None
             except _DOWN as error:

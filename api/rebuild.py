@@ -37,10 +37,15 @@ async def require_filled(link_store: LinkStore, catalogue: Catalogue) -> None:
 
 
 async def rebuild_link_store(
-    link_store: LinkStore, catalogue: Catalogue, on_restored: OnRestored = lambda _count: None
+    link_store: LinkStore,
+    catalogue: Catalogue,
+    on_restored: OnRestored = lambda _count: None,
+    *,
+    room_for: int = 0,
 ) -> int:
     """Rebuild if the store was emptied; how many links and codes that were, 0 where there was no need.
 
+    Buckets are laid out for the codes that there are, and for `room_for` of them at the least.
     `on_restored` is told of each step how many more there are. The store is marked whole last, so that a
     rebuild which died half-way begins again at the next start.
     Raises `LinkStoreUnavailableError`, `WarehouseUnavailableError`.
@@ -50,11 +55,12 @@ async def rebuild_link_store(
     highest = await asyncio.to_thread(catalogue.highest_number)
     tags = await _restore_domains(link_store, catalogue)
     if highest == 0:
+        await link_store.lay_out(room_for)
         await link_store.mark_whole(0)  # new, not emptied: edges answer 404 from now on
         return 0
     total = await asyncio.to_thread(catalogue.count_links_and_codes)
     log.warning("Redis lost its links: restoring %d links and codes from the catalogue", total)
-    await link_store.lay_out(total)
+    await link_store.lay_out(max(total, room_for))
     rebuild = _Rebuild(link_store, tags, _Progress(total, on_restored))
     count = await rebuild.run(catalogue)
     await link_store.mark_whole(highest)

@@ -4,7 +4,7 @@
 
 On many machines: the program has one core; Kafka and a ClickHouse over HTTP the other. On one machine: the
 spool into chDB, in one process on both cores. Ingest is compared with the bare insert: the same columns, made
-beforehand, into the same table without its views, by turns with it. Ends with 1 where a target is missed.
+beforehand, into the same table without its views, by turns with it and for as long. Ends with 1 where a target is missed.
 """
 
 import argparse
@@ -56,7 +56,9 @@ def measure_many(folder: Path, clicks: int, rounds: int) -> Section:
             stored.append(uvloop.run(ingest(settings, warehouse, clicks, warehouse_pid=server.pid)))
             settle(warehouse)
             ready = make_rows(settings, warehouse, stored[-1].batch_rows)
-            bare.append(insert_bare(warehouse, ready, clicks, name=f"{number}", warehouse_pid=server.pid))
+            bare.append(
+                insert_bare(warehouse, ready, stored[-1].seconds, name=f"{number}", warehouse_pid=server.pid)
+            )
             settle(warehouse)
         wrong = count_wrong(warehouse, rounds * clicks)
     return Section(
@@ -87,7 +89,7 @@ def measure_one(folder: Path, clicks: int, rounds: int) -> Section:
         stored.append(uvloop.run(ingest(settings, warehouse, clicks, warehouse_pid=None)))
         settle(warehouse)
         ready = make_rows(settings, warehouse, stored[-1].batch_rows)
-        bare.append(insert_bare(warehouse, ready, clicks, name=f"{number}", warehouse_pid=None))
+        bare.append(insert_bare(warehouse, ready, stored[-1].seconds, name=f"{number}", warehouse_pid=None))
         settle(warehouse)
     wrong = count_wrong(warehouse, rounds * clicks)
     warehouse.close()

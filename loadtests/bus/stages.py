@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -35,13 +36,14 @@ class Cost:
     """`rate` is clicks a second; CPU times are microseconds a click.
 
     The warehouse's own is 0 where it is in this process, and where it is not asked. `batch_rows` is how many
-    clicks an insert had.
+    clicks an insert had, `seconds` how long it took.
     """
 
     rate: float
     cpu_us: float
     warehouse_cpu_us: float = 0.0
     batch_rows: int = 0
+    seconds: float = 0.0
 
 
 async def ship(settings: Settings, clicks: int) -> Cost:
@@ -80,11 +82,13 @@ async def ingest(settings: Settings, warehouse: Warehouse, clicks: int, *, wareh
     began_s, cpu, theirs = time.perf_counter(), time.process_time(), _cpu_of(warehouse_pid)
     await _until(lambda: stored() >= clicks)
     measured = clicks - before
+    seconds = time.perf_counter() - began_s
     cost = Cost(
-        measured / (time.perf_counter() - began_s),
+        measured / seconds,
         (time.process_time() - cpu) / measured * 1e6,
         (_cpu_of(warehouse_pid) - theirs) / measured * 1e6,
         round(clicks / (registry.get_sample_value("smartlinks_ingest_batch_clicks_count") or 1)),
+        seconds,
     )
     stop.set()
     await serving
@@ -93,23 +97,27 @@ async def ingest(settings: Settings, warehouse: Warehouse, clicks: int, *, wareh
 
 
 def insert_bare(
-    warehouse: Warehouse, ready: dict[str, Column], clicks: int, *, name: str, warehouse_pid: int | None
+    warehouse: Warehouse, ready: dict[str, Column], seconds: float, *, name: str, warehouse_pid: int | None
 ) -> Cost:
     """Insert rows that lie `ready`, again and again, into a table of the same columns that has no views.
 
-    As many inserts at a time as ingest has, each of as many rows. `name` is of this measurement alone.
+    As many inserts at a time as ingest has, each of as many rows, and for as long: so the warehouse has the
+    same time to merge them. `name` is of this measurement alone.
     """
     warehouse.command("CREATE TABLE IF NOT EXISTS bare AS clicks")
-    rows = len(ready["ts"])
-    batches = -(-clicks // rows)
+    numbers = itertools.count()
     began_s, cpu, theirs = time.perf_counter(), time.process_time(), _cpu_of(warehouse_pid)
+
+    def insert_on() -> int:
+        inserts = 0
+        while time.perf_counter() < began_s + seconds:
+            warehouse.insert("bare", ready, token=f"{name}:{next(numbers)}")
+            inserts += 1
+        return inserts
+
     with ThreadPoolExecutor(BATCHES_IN_HAND) as threads:
-        list(
-            threads.map(
-                lambda number: warehouse.insert("bare", ready, token=f"{name}:{number}"), range(batches)
-            )
-        )
-    rows *= batches
+        inserting = [threads.submit(insert_on) for _ in range(BATCHES_IN_HAND)]
+        rows = len(ready["ts"]) * sum(each.result() for each in inserting)
     return Cost(
         rows / (time.perf_counter() - began_s),
         (time.process_time() - cpu) / rows * 1e6,

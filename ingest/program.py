@@ -14,6 +14,7 @@ from ingest.enrich.steps import open_enrichment
 from ingest.kafka.address import parse_address
 from ingest.metrics import IngestMetrics
 from ingest.runner import Runner
+from ingest.shipper.memory import keep_freed_blocks
 from ingest.sources import open_source
 from ingest.warehouse import Warehouse
 
@@ -32,6 +33,7 @@ async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> 
     )
     source = open_source(settings.events_url, settings.spool_dir)
     gc.set_threshold(GC_THRESHOLD, 10, 10)
+    keep_freed_blocks()
     gc.freeze()  # modules and parsers stay for ever; a collection that need not walk them saves a sixth a row
     async with AsyncExitStack() as stack:
         stack.push_async_callback(source.close)

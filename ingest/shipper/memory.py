@@ -17,9 +17,14 @@ _KEPT_BYTES: Final = 32 * 1024 * 1024
 
 
 def tune_memory() -> None:
-    """Call it once, when everything is imported. At most 64 MiB that are free stay with the process."""
+    """Call it once, when everything is imported."""
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 10, 10)
+    keep_freed_blocks()
+
+
+def keep_freed_blocks() -> None:
+    """At most 64 MiB that are free stay with the process."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:  # other systems have other allocators
         mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)

@@ -4,7 +4,8 @@
 
 On many machines: the program has one core; Kafka and a ClickHouse over HTTP the other. On one machine: the
 spool into chDB, in one process on both cores. Ingest is compared with the bare insert: the same columns, made
-beforehand, into the same table without its views, by turns with it and for as long. Ends with 1 where a target is missed.
+beforehand, into the same table without its views, by turns with it and for as long. Ends with 1 where a
+target is missed.
 """
 
 import argparse

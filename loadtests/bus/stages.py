@@ -21,7 +21,7 @@ from ingest.kafka.address import parse_address
 from ingest.metrics import IngestMetrics
 from ingest.program import GC_THRESHOLD
 from ingest.runner import BATCHES_IN_HAND, Runner
-from ingest.shipper.memory import tune_memory
+from ingest.shipper.memory import keep_freed_blocks, tune_memory
 from ingest.shipper.metrics import ShipperMetrics
 from ingest.shipper.runner import Shipper
 from ingest.sources import open_source
@@ -72,6 +72,7 @@ async def ingest(settings: Settings, warehouse: Warehouse, clicks: int, *, wareh
     def stored() -> float:
         return registry.get_sample_value("smartlinks_ingest_stored_total") or 0
 
+    keep_freed_blocks()
     gc.set_threshold(GC_THRESHOLD, 10, 10)
     gc.freeze()
     serving = asyncio.create_task(

@@ -157,6 +157,8 @@ def test_takes_redis_from_its_wheel_where_path_has_none(
 @pytest.mark.drill
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_starts_a_killed_program_again_and_says_so(program: str, system: System) -> None:
+    # We may see that all is ready before the supervisor does; of a program that never was it tells otherwise.
+    wait_until("the supervisor's own word", lambda: "Ready after" in log_of(system))
     [killed, *_] = system.processes(program)
     killed.kill()
     wait_until("its successor", lambda: [p for p in system.processes(program) if p.pid != killed.pid])

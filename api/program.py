@@ -44,7 +44,7 @@ from ingest.contract import (
 OPS_PORT_OFFSET: Final = 3
 RETRY_S: Final = 1.0
 CODES_TO_COME: Final = 1_000_000
-"""On many machines: room for so many is 1.5 MB, and growing along took two thirds of what claiming them does."""
+"""On many machines. Room for so many is 1.5 MB; growing along took two thirds of what claims cost Redis."""
 GC_THRESHOLD: Final = 50_000
 """Recipients make no cycles; looking for some among tens of thousands took a third of a recipient's time."""
 AUDIT_FOLDER: Final = "spool/audit"

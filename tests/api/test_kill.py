@@ -54,14 +54,17 @@ class Program:
     @contextmanager
     def life(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:
         """From readiness to kill -9. Python runs `command` in place of the program above."""
-        root = Path(__file__).parents[2]
-        arguments = [sys.executable, *(command or ("-c", PROGRAM))]
-        with subprocess.Popen(arguments, cwd=root, env=self._environment) as process:
+        with self.start(*(command or ("-c", PROGRAM))) as process:
             try:
                 self._wait_until_ready(process)
                 yield process
             finally:
                 process.kill()
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Python with these arguments, on this program's settings."""
+        root = Path(__file__).parents[2]
+        return subprocess.Popen([sys.executable, *command], cwd=root, env=self._environment)
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + WITHIN_S

@@ -19,7 +19,7 @@ from ingest.contract import Warehouse
 # With more than this share of the clicks outside of the windows, these save nothing.
 MAX_REST: Final = 0.5
 # So many rows of one subject are kept in memory, where one statement a report adds the newest.
-KEPT_UP_TO_CLICKS: Final = 50_000
+KEPT_UP_TO_CLICKS: Final = 100_000
 
 _COARSE_S: Final = (FOUR_WEEKS_S, DAY_S)
 _DAY_MS: Final = DAY_S * 1000

@@ -115,7 +115,10 @@ def _count(warehouse: Warehouse, query: StatsQuery, starts_ms: Sequence[int]) ->
     series = tallies if is_same else counter.count(plan.series, plan.kept, ())
     rests = [(tally.total, _hashes(tally)) for tally in tallies]
     total = merge_total(names(TOTAL), totals, rests)
-    returning = tell_returning(names(TOTAL), totals, rests)
+    everything = memory.sum_of(
+        query.scope.tenant, plan.window_scope, TOTAL, list(zip(plan.totals.pieces, totals, strict=True))
+    )
+    returning = tell_returning(names(TOTAL), totals, everything, rests)
 
     def merge_bucket(at: int) -> Estimated:
         rests = [(tally.buckets.get(at, NO_CLICKS), _hashes(tally, at)) for tally in series]

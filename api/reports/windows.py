@@ -92,17 +92,23 @@ def sum_windows(columns: Sequence[Column]) -> "WindowSum":
 
 
 def tell_returning(
-    names: Names, columns: Sequence[Column], rests: Sequence[tuple[Counted, Hashes]]
+    names: Names,
+    columns: Sequence[Column],
+    windows: "WindowSum | None",
+    rests: Sequence[tuple[Counted, Hashes]],
 ) -> Returning:
-    """By the samples of these windows of everything, and by the hashes of the rests' visitors."""
-    shares = _Sum.of(columns).returning() if columns else None
+    """By the samples of these windows of everything, added up, and the hashes of the rests' visitors."""
+    shares = None if windows is None else windows.returning
     of_windows = 0.0 if shares is None else float(shares[-1])
     mask = np.uint64((1 << level_of(columns)) - 1)
     number = names.number([""])
     hashes = np.concatenate([_NO_HASHES, *(found for _, found in rests)])
     marks = marks_of(hashes[hashes & mask == 0], number)
-    seen = np.concatenate([_NO_HASHES, *(column.marks for column in columns)])
-    again = np.isin(marks, seen).sum() + len(marks) - len(np.unique(marks))
+    distinct = np.unique(marks)
+    is_known = np.zeros(len(distinct), np.bool_)
+    for column in columns:
+        is_known |= column.has(distinct)
+    again = is_known.sum() + len(marks) - len(distinct)
     weight = _weight(of_windows) if 0 < of_windows < 1 else 0.0
     of_rests = (again + weight * of_windows) / max(1.0, len(marks) + weight)
     return Returning(of_windows, float(of_rests))
@@ -233,15 +239,18 @@ class WindowSum:
     def unique(self, joined: _Sum, returning: Returning) -> Integers:
         """The visitors of each key, here and in the rests that it was joined with.
 
-        Those of a rest return as all of the rest do, and less where a visitor need not keep to a key.
+        Those of a rest return as much more or less often than the windows' as they do without keys.
         """
         shares = (
             np.full(self.sum.size + 1, returning.of_windows) if self.returning is None else self.returning
         )
-        told, visitors = np.zeros((2, joined.size), np.int64)
-        told[: self.sum.size] = self.sum.unique(shares[:-1])
-        visitors[: self.sum.size] = self.sum.visitors
-        kept_to_key = min(1.0, shares[-1] / returning.of_windows) if returning.of_windows else 1.0
-        share = np.where(visitors > 0, returning.of_rests * kept_to_key, 0)
-        told += np.rint((joined.visitors - visitors) * (1 - share)).astype(np.int64)
+        size = self.sum.size
+        told = np.zeros(joined.size, np.int64)
+        told[:size] = self.sum.unique(shares[:-1])
+        in_rests = joined.visitors.copy()
+        in_rests[:size] -= self.sum.visitors
+        share = np.zeros(joined.size)
+        scale = returning.of_rests / returning.of_windows if returning.of_windows else 0.0
+        share[:size] = np.where(self.sum.visitors > 0, np.minimum(1, shares[:-1] * scale), 0)
+        told += np.rint(in_rests * (1 - share)).astype(np.int64)
         return np.clip(told, joined.in_one, joined.human)

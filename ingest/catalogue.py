@@ -12,17 +12,11 @@ from typing import Any, Final, Literal
 from ingest.erasure import erase_link, erase_named, forget_recipient, name_codes_of
 from ingest.link_events import DomainDocument, LinkDocument, RecipientErased
 from ingest.link_listing import ACTIVE, LinkListing
+from ingest.minted_codes import add_codes, find_codes
 from ingest.warehouse import Warehouse
 
 # Beyond any version of a link: a save that arrives after the deletion never brings it back.
 TOMBSTONE_VERSION: Final = 2**64 - 1
-
-# What one statement asks about at the most: a server takes 128 KiB a parameter (`http_max_field_value_size`).
-PARAMETER_BYTES: Final = 120_000
-# Pairs go as one text, which costs a tenth of two arrays. No recipient or reference has control characters.
-_PAIR_END: Final = "\x1e"
-_PART_END: Final = "\x1f"
-_ESCAPED: Final = "\\'`\t\n"
 
 # In the order of LinkDocument's fields.
 DOCUMENT_COLUMNS: Final = """
@@ -98,7 +92,7 @@ class Catalogue:
         token: str,
     ) -> None:
         """Store codes of a link, each with its recipient and reference."""
-        self._add_codes(tenant, [number] * len(codes), codes, minted_at_ms, token)
+        add_codes(self._warehouse, tenant, [number] * len(codes), codes, minted_at_ms, token=token)
 
     def add_codes_across(
         self,
@@ -110,30 +104,8 @@ class Catalogue:
     ) -> None:
         """The same for codes of several links, each with its link's number before it."""
         numbers = [number for number, *_ in codes]
-        self._add_codes(tenant, numbers, [minted for _, *minted in codes], minted_at_ms, token)
-
-    def _add_codes(
-        self,
-        tenant: str,
-        numbers: Sequence[int],
-        minted: Sequence[Sequence[str]],
-        minted_at_ms: int,
-        token: str,
-    ) -> None:
-        codes, recipients, references = zip(*minted, strict=True) if minted else ((), (), ())
-        count = len(codes)
-        self._warehouse.insert(
-            "codes",
-            {
-                "tenant": [tenant] * count,
-                "link": numbers,
-                "recipient": recipients,
-                "reference": references,
-                "code": codes,
-                "minted_at": [minted_at_ms] * count,
-            },
-            token=token,
-        )
+        minted = [minted for _, *minted in codes]
+        add_codes(self._warehouse, tenant, numbers, minted, minted_at_ms, token=token)
 
     def name_codes_of(self, event: RecipientErased) -> list[tuple[str, str]]:
         """Note which codes are to go with this person; `(domain, code)` of each."""
@@ -232,18 +204,7 @@ class Catalogue:
         self, tenant: str, number: int, pairs: Sequence[tuple[str, str]]
     ) -> dict[tuple[str, str], str]:
         """The code of each `(recipient, reference)` that has one; the oldest if it has several."""
-        found: dict[tuple[str, str], str] = {}
-        for batch in _batches(pairs):
-            rows = self._warehouse.query(
-                "SELECT recipient, reference, argMin(code, (minted_at, code)) FROM codes"
-                " WHERE tenant = {tenant:String} AND link = {link:UInt64} AND (recipient, reference) IN"
-                " (SELECT pair[1], pair[2] FROM (SELECT arrayMap(text -> splitByChar('\\x1f', text),"
-                " splitByChar('\\x1e', {pairs:String})) AS split) ARRAY JOIN split AS pair)"
-                " GROUP BY recipient, reference",
-                {"tenant": tenant, "link": number, "pairs": batch},
-            )
-            found.update({(recipient, reference): code for recipient, reference, code in rows})
-        return found
+        return find_codes(self._warehouse, tenant, number, pairs)
 
     def highest_number(self) -> int:
         """The highest link number ever stored, deleted links included; 0 if there is none."""
@@ -284,31 +245,6 @@ class Catalogue:
             {"tenant": tenant, "number": number},
         )
         return rows[0] if rows else ("", "")
-
-
-class _PlainText(str):
-    """A text without a character that a parameter has escaped.
-
-    clickhouse-connect looks at parameters character by character, a third of what a look-up costs us.
-    """
-
-    __slots__ = ()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter((str(self),))
-
-
-def _batches(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """The pairs as texts, each short enough for one statement."""
-    text = _PAIR_END.join(map(_PART_END.join, pairs))
-    sent_bytes = len(text.encode()) + text.count("\\")  # which is escaped
-    if sent_bytes <= PARAMETER_BYTES:
-        if pairs:
-            yield text if any(each in text for each in _ESCAPED) else _PlainText(text)
-        return
-    middle = len(pairs) // 2
-    yield from _batches(pairs[:middle])
-    yield from _batches(pairs[middle:])
 
 
 def _columns_of(doc: LinkDocument) -> Mapping[str, Sequence[Any]]:

@@ -2,23 +2,28 @@
 
 import asyncio
 import dataclasses
-import hashlib
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from api.audit.changes import note_change
 from api.conventions.etags import require_match
 from api.domains import Domains
 from api.events import Clock, new_event_id
 from api.fields import ms_of
+from api.link_fields import (
+    Past,
+    changes_of,
+    code_taken,
+    derived_link_id,
+    new_document,
+    unlike,
+    urls_of,
+)
 from api.models import LinkPatch, NewLink, UpsertedLink
 from api.problems import (
-    CODE_TAKEN,
     Flaw,
-    ProblemError,
     invalid_body,
     not_found,
     pointer_to,
@@ -37,19 +42,9 @@ from ingest.contract import (
     Outbox,
 )
 
-ID_CHARS: Final = 12
 KEPT_COMMANDS: Final = 32
 """More than a consumer that lost its partition may have under way on one link."""
-_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 MAX_DRAWS: Final = 8  # of a fresh code; two misses in a row are next to impossible
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What a link brings along from another shortener."""
-
-    clicks: int = 0
-    created_at_ms: int | None = None
 
 
 class Links:
@@ -141,7 +136,7 @@ class Links:
         raise unavailable("The link is changed by others all the time.")
 
     async def _change_known(self, tenant: str, link: LinkDocument, new: UpsertedLink) -> LinkDocument:
-        if flaws := _unlike(new, link):
+        if flaws := unlike(new, link):
             raise invalid_body(*flaws)
         return await self.change(tenant, link.id, new)
 
@@ -151,7 +146,7 @@ class Links:
         async with self._domains.use(tenant, new.domain) as domain:
             tag = await self._link_store.domain_tag(domain)
             if new.code is not None and await self._link_store.resolve(tag, new.code) is not None:
-                raise _code_taken(new.code)
+                raise code_taken(new.code)
 
     async def _make_on(
         self, domain: str, tenant: str, new: NewLink, past: Past, link_id: str | None
@@ -161,7 +156,7 @@ class Links:
             code = new.code or generate()
             if await self._link_store.resolve(tag, code) is None:
                 number = await self._link_store.next_number()
-                link = self._document(tenant, new, domain, code, number, past)
+                link = new_document(tenant, new, domain, code, number, past, now_ms=self._clock())
                 if link_id is not None:
                     link = dataclasses.replace(link, id=link_id)
                 try:
@@ -175,7 +170,7 @@ class Links:
                     note_change("link", link.id, after=link)
                     return link
             if new.code is not None:
-                raise _code_taken(new.code)
+                raise code_taken(new.code)
         raise unavailable("No free code was found.")
 
     async def change(
@@ -200,7 +195,7 @@ class Links:
                 require_match(if_match, link.version)
                 changed = dataclasses.replace(
                     link,
-                    **_changes(patch),
+                    **changes_of(patch),
                     updated_at_ms=max(self._clock(), link.updated_at_ms),
                     version=link.version + 1,
                     commands=link.commands if command is None else (*link.commands, command)[-KEPT_COMMANDS:],
@@ -233,103 +228,6 @@ class Links:
             flaws.append(
                 Flaw("The time is past; give one to come, or leave it out", pointer_to("expires_at"))
             )
-        flaws += await self._domains.loops(_urls(fields))
+        flaws += await self._domains.loops(urls_of(fields))
         if flaws:
             raise invalid_body(*flaws)
-
-    def _document(
-        self, tenant: str, new: NewLink, domain: str, code: str, number: int, past: Past
-    ) -> LinkDocument:
-        now_ms = self._clock()
-        fields = _changes(new)
-        return LinkDocument(
-            number=number,
-            id=f"lnk_{generate(ID_CHARS)}",
-            tenant=tenant,
-            domain=domain,
-            suffix=new.suffix or "",
-            code=code,
-            created_at_ms=now_ms if past.created_at_ms is None else past.created_at_ms,
-            updated_at_ms=now_ms,
-            version=1,
-            imported_clicks=past.clicks,
-            **{**_EMPTY, **fields},
-        )
-
-
-_EMPTY: Final[dict[str, Any]] = {
-    "name": "",
-    "ios_url": None,
-    "android_url": None,
-    "expires_at_ms": None,
-    "expired_url": None,
-    "campaign": None,
-    "tags": (),
-    "external_id": None,
-    "forward_query": False,
-    "enabled": True,
-}
-
-
-def derived_link_id(*parts: str) -> str:
-    """A link's id that is worked out from texts, the same each time."""
-    number = int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest())
-    chars = []
-    for _ in range(ID_CHARS):
-        number, digit = divmod(number, len(_DIGITS))
-        chars.append(_DIGITS[digit])
-    return "lnk_" + "".join(chars)
-
-
-def _unlike(new: NewLink, link: LinkDocument) -> list[Flaw]:
-    """The fixed fields in which the body differs from the link."""
-    wanted = {"code": new.code, "suffix": new.suffix, "domain": new.domain and new.domain.lower()}
-    return [
-        Flaw(f"Fixed once the link is made: it is {getattr(link, name) or 'empty'}", pointer_to(name))
-        for name, value in wanted.items()
-        if value is not None and value != getattr(link, name)
-    ]
-
-
-def _changes(fields: NewLink | LinkPatch) -> dict[str, Any]:
-    """The document's fields that the body speaks of, by JSON Merge Patch: absent ones are not in it."""
-    changes: dict[str, Any] = {}
-    for name in fields.model_fields_set:
-        value = getattr(fields, name)
-        match name:
-            case "name" | "forward_query":
-                changes[name] = _EMPTY[name] if value is None else value
-            case "tags":
-                changes[name] = tuple(dict.fromkeys(value or ()))
-            case "destination_url" | "expired_url" | "campaign" | "external_id":
-                changes[name] = value
-            case "expires_at":
-                changes["expires_at_ms"] = None if value is None else ms_of(value)
-            case "status":
-                changes["enabled"] = value == "active"
-            case "device_routes" if value is None:
-                changes |= {"ios_url": None, "android_url": None}
-            case "device_routes":
-                changes |= {f"{device}_url": getattr(value, device) for device in value.model_fields_set}
-            case _:  # code, domain, suffix: fixed
-                pass
-    return changes
-
-
-def _urls(fields: NewLink | LinkPatch) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The URLs of a body, each with its path."""
-    routes = fields.device_routes
-    found = {
-        ("destination_url",): fields.destination_url,
-        ("expired_url",): fields.expired_url,
-        ("device_routes", "ios"): routes and routes.ios,
-        ("device_routes", "android"): routes and routes.android,
-    }
-    return ((path, url) for path, url in found.items() if url)
-
-
-def _code_taken(code: str) -> ProblemError:
-    detail = (
-        f"Code {code} is taken, now or by a deleted link; choose another, or leave it out to get a fresh one"
-    )
-    return ProblemError(CODE_TAKEN, f"{detail}.", [Flaw(detail, pointer=pointer_to("code"))])

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from api.fields import MAX_NAME_CHARS, instant_of
 from api.imports.columns import Source, fields_of
-from api.links import Past
+from api.link_fields import Past
 from api.models import NewLink
 from api.problems import Flaw, ProblemError, invalid_body, problem_of_body
 from edge.contract import IMPORTED, SUFFIX

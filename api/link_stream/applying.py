@@ -16,9 +16,9 @@ from itertools import chain, groupby
 from typing import Any, Final
 
 from api.conventions.shared_state import SharedState, SharedStateUnavailableError
+from api.link_fields import derived_link_id
 from api.link_stream import results
 from api.link_stream.commands import Addition, CreateLink, DeleteLink, RefusedCommandError, UpdateLink
-from api.links import derived_link_id
 from api.problems import NOT_FOUND, UNAVAILABLE, Flaw, ProblemError, invalid_body, not_found, pointer_to
 from api.services import Services
 from edge.contract import LinkStoreUnavailableError

@@ -9,7 +9,7 @@ import asyncio
 from typing import Final
 
 from api.events import Clock, new_event_id
-from api.links import derived_link_id
+from api.link_fields import derived_link_id
 from api.problems import unavailable
 from api.rebuild import require_filled
 from edge.contract import LinkStore, generate

@@ -8,6 +8,7 @@ import pytest
 from api.rebuild import rebuild_link_store
 from edge.contract import EdgeLink, generate_many, open_link_store
 from ingest.contract import Catalogue, LinkDocument, Warehouse
+from tests.api.link_events import link_document
 from tests.edge.conftest import running_edge, until_async
 from tests.edge.test_redis_cluster import Load
 from tests.fixtures.redis import RedisServer
@@ -18,27 +19,8 @@ CODES = 100_000
 
 
 def document(number: int, code: str) -> LinkDocument:
-    return LinkDocument(
-        number=number,
-        id=f"lnk_{number}",
-        tenant="default",
-        name="",
-        domain="localhost:8080",
-        suffix="",
-        code=code,
-        destination_url=f"https://example.com/{number}",
-        ios_url=None,
-        android_url=None,
-        expires_at_ms=None,
-        expired_url=None,
-        campaign=None,
-        tags=(),
-        external_id=None,
-        forward_query=False,
-        enabled=True,
-        created_at_ms=1,
-        updated_at_ms=1,
-        version=1,
+    return link_document(
+        number, domain="localhost:8080", code=code, destination_url=f"https://example.com/{number}"
     )
 
 

@@ -4,12 +4,14 @@ libfaketime shows all programs of one machine but Redis, which does not start wi
 which is set while they run; what measures durations is left alone, as it is when a clock is set.
 """
 
+import http.client
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, Literal
@@ -17,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from tests.drills.clients import Clients, clicking
 from tests.drills.exact import Sent
-from tests.drills.one_machine import ANALYTICS, end_and_count, one_machine
+from tests.drills.one_machine import ANALYTICS, INGEST, end_and_count, one_machine
 from tests.drills.report import Outcome
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.system import System, stored_clicks, wait_until
@@ -25,6 +27,11 @@ from tests.system.test_whole_way import make_link
 
 LIBRARY: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 CLICKING_S: Final = 6.0
+ASKS_OF_WORKERS: Final = (
+    32  # each by a connection of its own: one of two workers is never asked in one of 2^31
+)
+ANSWER_WITHIN_S: Final = 5.0
+DATED_WITHIN_S: Final = 2.0  # an answer's date has whole seconds
 ZONES: Final = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu")
 Interval = Literal["hour", "day"]
 INTERVALS: Final[tuple[Interval, ...]] = ("hour", "day")
@@ -58,16 +65,32 @@ class Clock:
             "SMARTLINKS_RETENTION_DAYS": "36500",
             "LD_PRELOAD": str(LIBRARY),
             "FAKETIME_TIMESTAMP_FILE": str(self._path),
-            "FAKETIME_NO_CACHE": "1",  # whoever asks for the time reads the file: a jump is seen at once
+            "FAKETIME_CACHE_DURATION": "1",  # seconds; without any, threads meet in the library's buffer
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
 
     def set(self, offset_s: float) -> None:
-        """Jump: whoever asks for the time from now on gets the new one."""
+        """Jump. Running processes see it within a second: `await_seen`."""
         self.offset_s = offset_s
         unfinished = self._path.with_suffix(".new")
         unfinished.write_text(f"{offset_s:+.3f}\n")
         unfinished.replace(self._path)
+
+    def await_seen(self, system: System) -> None:
+        """Wait until every process of a running system that writes down times shows the new one."""
+        for port, asks in ((system.edge_port, ASKS_OF_WORKERS), (system.metrics_port + INGEST, 1)):
+            wait_until("the new time", lambda at=port, n=asks: all(self._is_shown(at) for _ in range(n)))  # type: ignore[misc] # bound now
+
+    def _is_shown(self, port: int) -> bool:
+        """Whether the process that takes a new connection dates its answer so. What is asked is no click."""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_WITHIN_S)
+        try:
+            connection.request("OPTIONS", "/")
+            date = connection.getresponse().headers["Date"]
+        finally:
+            connection.close()
+        shown_s = parsedate_to_datetime(date).timestamp()
+        return abs(shown_s - time.time() - self.offset_s) < DATED_WITHIN_S
 
     def set_to(self, moment: datetime) -> None:
         self.set(moment.timestamp() - time.time())
@@ -110,15 +133,18 @@ def jump(folder: Path) -> Outcome:
         click()
         for offset_s in JUMPS_S:
             clock.set(offset_s)
+            clock.await_seen(system)
             click()
         for night in NIGHTS:
             clock.set_to(night)
+            clock.await_seen(system)
             click()
         (analytics,) = system.processes(ANALYTICS)
         analytics.suspend()  # so that what is clicked now comes late
         click()
         clock.set(clock.offset_s + LATE.total_seconds())
         analytics.resume()
+        clock.await_seen(system)
         reports = _reports_of_rows_and_rollups(system, clock, link_id)
         sent = Sent(
             {tag for span in spans for tag in span.clients.asked},

@@ -12,10 +12,9 @@ One batch after the other is made ready: decoded, cut, enriched. Meanwhile those
 import asyncio
 import contextlib
 import logging
-import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, NoReturn, TypeVar
 
@@ -30,6 +29,7 @@ from ingest.enrich.steps import Enrichment
 from ingest.enrich.user_agent import OTHER
 from ingest.kafka.errors import BusUnavailableError
 from ingest.metrics import IngestMetrics
+from ingest.pauses import StoppedError, pause, pauses
 from ingest.repeats import find_repeats, leave_out, unknown_sources
 from ingest.sources.source import Fetched, PartitionLostError, Range, Source
 from ingest.warehouse import Warehouse, WarehouseUnavailableError
@@ -40,16 +40,10 @@ MAX_ROWS: Final = 20_000
 ROUND_S: Final = 0.5
 BATCHES_IN_HAND: Final = 4
 """That are enriched and not yet stored: so that an insert that waits for the disk holds nothing else up."""
-FIRST_PAUSE_S: Final = 0.2
-LONGEST_PAUSE_S: Final = 10.0
 
 _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 SendDeadLetters = Callable[[Range, Sequence[DeadLetter]], Awaitable[None]]
-
-
-class _StoppedError(Exception):
-    """Asked to stop while waiting for something to come back."""
 
 
 class Runner:
@@ -102,7 +96,7 @@ class Runner:
                 await self._consume(storing, stop)
         except BaseExceptionGroup as failures:
             for failure in failures.exceptions:
-                if not isinstance(failure, _StoppedError):
+                if not isinstance(failure, StoppedError):
                     raise failure from None
             _log.info("stopped; what was fetched and not stored is fetched again at the next start")
 
@@ -114,8 +108,8 @@ class Runner:
                 if not stop.is_set():
                     await self._take(part, storing, stop)
             if max((len(part.values) for part in fetched), default=0) < self._max_rows // 4:
-                with contextlib.suppress(_StoppedError):  # what is in hand is stored yet
-                    await _pause(began_s + ROUND_S - time.monotonic(), stop)
+                with contextlib.suppress(StoppedError):  # what is in hand is stored yet
+                    await pause(began_s + ROUND_S - time.monotonic(), stop)
 
     def _check_warehouse(self) -> None:
         ((there,),) = self._warehouse.query("EXISTS TABLE clicks")
@@ -209,7 +203,7 @@ class Runner:
             PREFIX,
         )
         await stop.wait()
-        raise _StoppedError
+        raise StoppedError
 
     async def _store(
         self, batch: Batch, columns: dict[str, Column] | None, stop: asyncio.Event, *, damaged: int
@@ -273,35 +267,18 @@ class Runner:
         self, what: str, attempt: Callable[[], Awaitable[Answer]], stop: asyncio.Event
     ) -> Answer:
         """Try until it succeeds, with growing pauses. The same batch goes out under the same token again."""
-        for pause_s in _pauses():
+        for pause_s in pauses():
             try:
                 answer = await attempt()
             except (WarehouseUnavailableError, BusUnavailableError, OSError) as error:
                 self._troubles[attempt] = f"{what}: {error}"
                 self._metrics.retries.inc()
                 _log.warning("%s; next try in %.1f s", self._troubles[attempt], pause_s)
-                await _pause(pause_s, stop)
+                await pause(pause_s, stop)
             else:
                 self._troubles.pop(attempt, None)
                 return answer
         raise AssertionError("pauses never end")
-
-
-def _pauses() -> Iterator[float]:
-    """Doubling, with jitter so that many programs don't come back at once."""
-    pause_s = FIRST_PAUSE_S
-    while True:
-        yield pause_s * random.uniform(0.75, 1.25)
-        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-
-
-async def _pause(seconds: float, stop: asyncio.Event) -> None:
-    """Wait, but not on past `stop`: raises `_StoppedError` then."""
-    try:
-        await asyncio.wait_for(stop.wait(), max(0.0, seconds))
-    except TimeoutError:
-        return
-    raise _StoppedError
 
 
 def _now_ms() -> int:

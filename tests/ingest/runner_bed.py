@@ -1,6 +1,7 @@
 """A runner with its parts over a real spool and warehouse, and what tests of it ask."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from edge.contract import SpoolWriter, frame
+from ingest.columns import Column
 from ingest.contract import Warehouse
 from ingest.dead_letters import DeadLetters
 from ingest.enrich.steps import open_enrichment
@@ -98,6 +100,34 @@ class FailingWarehouse:
         self._warehouse.insert(table, columns, token=token)
         if failure is not None:
             raise failure
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._warehouse, name)
+
+
+class MeetingWarehouse:
+    """Inserts clicks once `parties` inserts of some have begun, so many again and again."""
+
+    def __init__(self, warehouse: Warehouse, parties: int) -> None:
+        self._warehouse = warehouse
+        self._meeting = threading.Barrier(parties, timeout=DEADLINE_S)
+        self._lock = threading.Lock()
+        self._at_once = 0
+        self.most_at_once = 0
+        self.tokens: list[str] = []
+
+    def insert(self, table: str, columns: Mapping[str, Column], *, token: str) -> None:
+        if table != "clicks":
+            self._warehouse.insert(table, columns, token=token)
+            return
+        with self._lock:
+            self.tokens.append(token)
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        self._meeting.wait()
+        self._warehouse.insert(table, columns, token=token)
+        with self._lock:
+            self._at_once -= 1
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._warehouse, name)

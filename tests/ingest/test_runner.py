@@ -8,11 +8,13 @@ import pytest
 
 from edge.contract import SpoolWriter, frame
 from ingest.contract import CLICK_COLUMNS, Warehouse, WarehouseError, WarehouseUnavailableError
+from ingest.runner import BATCHES_IN_HAND
 from ingest.sources.source import PartitionLostError, Range
 from tests.ingest.click_events import IPHONE, click_json
 from tests.ingest.runner_bed import (
     FailingWarehouse,
     Ingest,
+    MeetingWarehouse,
     assert_stored_once,
     serving,
     spool,
@@ -176,6 +178,36 @@ async def test_a_lost_partition_is_dropped_and_others_go_on(
         assert not task.done()
     assert_stored_once(warehouse, 3)
     lost.close()
+
+
+async def test_batches_of_several_sources_are_inserted_side_by_side_and_no_more_than_are_bounded(
+    tmp_path: Path, warehouse: Warehouse
+) -> None:
+    for _ in range(2 * BATCHES_IN_HAND):
+        writer = SpoolWriter(tmp_path / "spool" / "clicks")
+        spool(writer, 5)
+        writer.close()
+    meeting = MeetingWarehouse(warehouse, BATCHES_IN_HAND)
+    ingest = Ingest(tmp_path, meeting)
+    async with serving(ingest):
+        await until(lambda: ingest.sample("stored_total") == 2 * BATCHES_IN_HAND * 5)
+    assert meeting.most_at_once == BATCHES_IN_HAND
+    assert_stored_once(warehouse, 2 * BATCHES_IN_HAND * 5)
+
+
+async def test_batches_of_one_source_are_inserted_one_after_the_other(
+    tmp_path: Path, warehouse: Warehouse, writer: SpoolWriter
+) -> None:
+    spool(writer, 2_500)
+    meeting = MeetingWarehouse(warehouse, 1)
+    ingest = Ingest(tmp_path, meeting, max_rows=300)
+    async with serving(ingest):
+        await until(lambda: ingest.sample("stored_total") == 2_500)
+    assert meeting.most_at_once == 1
+    starts = [int(token.partition(":")[2].partition("-")[0]) for token in meeting.tokens]
+    assert len(starts) >= 9
+    assert starts == sorted(starts)
+    assert_stored_once(warehouse, 2_500)
 
 
 async def test_a_click_is_stored_within_a_second(

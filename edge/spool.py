@@ -89,26 +89,32 @@ def new_source_id(now_ms: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What `cut_records` found: each record's JSON and where its line ends in the chunk.
+    """What `cut_records` found: each record's JSON in `values`, and in `ends` where its line ends.
 
     `consumed` bytes are done with; `damaged` counts lines that did not check.
     """
 
-    records: list[tuple[bytes, int]]
+    values: list[bytes]
+    ends: list[int]
     consumed: int
     damaged: int
 
+    @property
+    def records(self) -> list[tuple[bytes, int]]:
+        return list(zip(self.values, self.ends, strict=True))
 
-def cut_records(chunk: bytes, *, finished: bool, max_records: int | None = None) -> Cut:
-    """Cut the records out of a chunk that begins where a line begins.
+
+def cut_records(chunk: bytes, *, finished: bool, max_records: int | None = None, start: int = 0) -> Cut:
+    """Cut the records out of a chunk that begins where a line begins, at position `start` of its source.
 
     `finished`: nothing will be appended to the chunk, so an unfinished last line is damaged. Otherwise it is
     left unconsumed, unless it is longer than any line may be. At most `max_records` records are taken.
     """
-    records: list[tuple[bytes, int]] = []
+    values: list[bytes] = []
+    ends: list[int] = []
     find, startswith = chunk.find, chunk.startswith
     at = damaged = 0
-    while max_records is None or len(records) < max_records:
+    while max_records is None or len(values) < max_records:
         end = find(b"\n", at, at + MAX_LINE_BYTES)
         if end < 0:
             unfinished = len(chunk) - at
@@ -127,8 +133,9 @@ def cut_records(chunk: bytes, *, finished: bool, max_records: int | None = None)
             json = _last_record(chunk[at:end])
         at = end + 1
         if json is not None:
-            records.append((json, at))
-    return Cut(records, at, damaged)
+            values.append(json)
+            ends.append(start + at)
+    return Cut(values, ends, at, damaged)
 
 
 def _last_record(line: bytes) -> bytes | None:

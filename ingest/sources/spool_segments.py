@@ -62,10 +62,8 @@ class SpoolSegments:
         complete = ended or index + 1 < len(starts)
         if chunk:
             finished = at + len(chunk) == end or (complete and len(chunk) < wanted)
-            cut = cut_records(chunk, finished=finished, max_records=max_records)
-            values = [json for json, _ in cut.records]
-            ends = [at + line_end for _, line_end in cut.records]
-            return Piece(at + cut.consumed, values, ends, cut.damaged) if cut.consumed else None
+            cut = cut_records(chunk, finished=finished, max_records=max_records, start=at)
+            return Piece(at + cut.consumed, cut.values, cut.ends, cut.damaged) if cut.consumed else None
         if following is None:
             return None
         resume = following if end is None else min(following, end)

@@ -1,6 +1,7 @@
 """The runner on Kafka: repeats are counted, dead letters told to their topic, too many of them refused."""
 
 import asyncio
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from ingest.kafka.dead_letter_topic import DeadLetterTopic
 from ingest.metrics import IngestMetrics
 from ingest.runner import Runner
 from ingest.sources import open_source
+from ingest.sources.source import PartitionLostError
 from tests.ingest.click_events import click_json
-from tests.ingest.runner_bed import until
+from tests.ingest.runner_bed import DEADLINE_S, until
 from tests.kafka.feeder import KafkaFeeder
 from tests.kafka.reading import read_topic
 
@@ -118,3 +120,18 @@ async def test_too_many_dead_letters_make_it_stand_still(
     await ingest.close()
     assert warehouse.query("SELECT count() FROM clicks") == [(0,)]
     assert warehouse.query("SELECT count() FROM dead_letters") == [(0,)]
+
+
+async def test_what_was_read_before_the_group_was_rebalanced_is_lost(
+    url: str, feeder: KafkaFeeder, tmp_path: Path
+) -> None:
+    feeder.send({0: clicks(1, 2)})
+    source = open_source(url, tmp_path)
+    [fetched] = await source.fetch(10, DEADLINE_S)
+    batch = fetched.part(fetched.start, fetched.end)
+    for call in (source.plan, source.commit):
+        with pytest.raises(PartitionLostError):
+            await call(dataclasses.replace(batch, generation=batch.generation - 1))
+    await source.plan(batch)
+    await source.commit(batch)
+    await source.close()

@@ -40,6 +40,7 @@ class RecordBatch:
 
     def __init__(self, values: Sequence[bytes], *, max_bytes: int, now_ms: int) -> None:
         parts: list[bytes] = []
+        known = _lengths
         size = _HEADER.size
         count = 0
         for value in values:
@@ -47,8 +48,8 @@ class RecordBatch:
             if size > max_bytes and count:
                 break
             number = _NUMBERS[count] if count < len(_NUMBERS) else _varint(count)
-            of_length = _of_length(len(value), len(number))
-            parts += (of_length[0], number, of_length[1], value, b"\0")
+            lengths = known.get(len(value) << 3 | len(number)) or _of_lengths(len(value), len(number))
+            parts += (lengths[0], number, lengths[1], value, b"\0")
             count += 1
         self._records = b"".join(parts)
         self._size: Final = _HEADER.size + len(self._records)
@@ -87,17 +88,14 @@ class RecordBatch:
 
 
 _NUMBERS: Final = tuple(map(_varint, range(10_000)))
-_lengths: Final[dict[tuple[int, int], tuple[bytes, bytes]]] = {}
-"""By length of value and of number, what stands before the number and between it and the value."""
+_lengths: Final[dict[int, tuple[bytes, bytes]]] = {}
+"""By the lengths of value and number, what stands before the number and between it and the value."""
 
 
-def _of_length(value_bytes: int, number_bytes: int) -> tuple[bytes, bytes]:
-    key = (value_bytes, number_bytes)
-    known = _lengths.get(key)
-    if known is None:
-        length = _varint(value_bytes)
-        record_bytes = 1 + 1 + number_bytes + 1 + len(length) + value_bytes + 1
-        known = _lengths[key] = (_varint(record_bytes) + b"\0\0", b"\1" + length)
-        if len(_lengths) > len(_NUMBERS):
-            _lengths.clear()
-    return known
+def _of_lengths(value_bytes: int, number_bytes: int) -> tuple[bytes, bytes]:
+    length = _varint(value_bytes)
+    record_bytes = 1 + 1 + number_bytes + 1 + len(length) + value_bytes + 1
+    if len(_lengths) > len(_NUMBERS):
+        _lengths.clear()
+    found = _lengths[value_bytes << 3 | number_bytes] = (_varint(record_bytes) + b"\0\0", b"\1" + length)
+    return found

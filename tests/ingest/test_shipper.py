@@ -15,12 +15,14 @@ from ingest.kafka.address import CLICKS_TOPIC, parse_address
 from ingest.shipper.metrics import ShipperMetrics
 from ingest.shipper.partitions import Partitions, choose_partition
 from ingest.shipper.runner import Shipper
+from tests.fixtures.stopwatch import stopwatch
 from tests.ingest.click_events import click_json
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.reading import read_topic
 
 pytestmark = pytest.mark.needs_kafka
 DEADLINE_S = 90
+REBUILT_WITHIN_S = 5
 
 
 class Sea:
@@ -120,8 +122,10 @@ async def test_a_sequence_error_costs_the_producer_and_no_click(kafka_url: str, 
         assert producer is not None
         for at in list(producer._txn_manager._sequence_numbers):
             producer._txn_manager._sequence_numbers[at] += 1_000  # Kafka refuses what leaves a gap
+        began = stopwatch.start()
         spool(writer, 100)
         await sea.until(lambda: sea.sample("sent_total") == 200)
+        assert stopwatch.elapsed_s(began) < REBUILT_WITHIN_S
         assert sea.sample("rebuilds_total") == 1
     writer.close()
     (numbers,) = (await sea.arrived()).values()

@@ -11,7 +11,7 @@ from edge.codes import (
     generate_many,
 )
 from edge.links import EdgeLink
-from edge.linkstore import LinkEntry, LinkStore, LinkStoreUnavailableError
+from edge.linkstore import FREE, LinkEntry, LinkStore, LinkStoreUnavailableError
 from edge.logs import configure_logging
 from edge.ops import Ops
 from edge.redis_connection import open_redis_client
@@ -37,6 +37,7 @@ from edge.spool import (
 
 __all__ = [
     "CUSTOM",
+    "FREE",
     "IMPORTED",
     "LOCK_NAME",
     "MAX_LINE_BYTES",

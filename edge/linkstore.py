@@ -6,6 +6,9 @@ from typing import Final, Protocol
 
 from edge.links import EdgeLink
 
+FREE: Final = 0
+"""In place of a holder's number: nobody had the code."""
+
 
 class LinkStoreUnavailableError(Exception):
     """Redis can't be reached or refuses writes; nothing is known to have changed. Callers answer 503."""
@@ -85,6 +88,12 @@ class LinkStore(Protocol):
         self, domain_tag: str, codes: Sequence[str], numbers: Sequence[int]
     ) -> list[int]:
         """As `claim_codes`, each code for the link whose number stands at its place."""
+        ...
+
+    async def claim_new_codes(
+        self, domain_tag: str, codes: Sequence[str], numbers: Sequence[int]
+    ) -> list[int]:
+        """As `claim_codes_of`; who had each code before, in order, or `FREE`."""
         ...
 
     async def mints(self, number: int) -> Mints:

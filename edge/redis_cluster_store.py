@@ -27,7 +27,7 @@ from edge.cluster_keys import (
     mints_key,
 )
 from edge.links import DOCUMENT_FIELD
-from edge.linkstore import GONE_VERSION, LinkEntry
+from edge.linkstore import FREE, GONE_VERSION, LinkEntry
 from edge.redis_codes import code_fields
 from edge.redis_connection import Command, RedisConnection
 from edge.redis_store import IS_LATER, RedisLinkStore, link_arguments, not_whole
@@ -62,13 +62,13 @@ _FORGET_ID: Final = b"""
 if redis.call('HGET', KEYS[2], ARGV[1]) == ARGV[2] then redis.call('HDEL', KEYS[2], ARGV[1]) end
 return 0
 """
-# KEYS[2 ...]: the buckets. ARGV: a field for each bucket, then a number for each.
+# KEYS[2 ...]: the buckets. ARGV: a field for each bucket, then a number for each. Who had each, 0 for nobody.
 _CLAIM: Final = b"""
 local holders, count = {}, #ARGV / 2
 for i = 1, count do
   local number = ARGV[count + i]
   if redis.call('HSETNX', KEYS[i + 1], ARGV[i], number) == 1 then
-    holders[i] = number
+    holders[i] = 0
   else
     holders[i] = redis.call('HGET', KEYS[i + 1], ARGV[i])
   end
@@ -124,10 +124,7 @@ class RedisClusterLinkStore(RedisLinkStore):
         group = group_of_field(public_id)
         await self._write([_script(_IF_WHOLE + _FORGET_ID, group, [id_key(public_id)], arguments)])
 
-    async def claim_codes(self, domain_tag: str, codes: Sequence[str], number: int) -> list[int]:
-        return await self._claim(_IF_WHOLE, code_fields(domain_tag, codes), [number] * len(codes))
-
-    async def claim_codes_of(
+    async def claim_new_codes(
         self, domain_tag: str, codes: Sequence[str], numbers: Sequence[int]
     ) -> list[int]:
         return await self._claim(_IF_WHOLE, code_fields(domain_tag, codes), numbers)
@@ -215,9 +212,9 @@ class RedisClusterLinkStore(RedisLinkStore):
         )  # fmt: skip
 
     async def _claim(self, condition: bytes, fields: Sequence[bytes], numbers: Sequence[int]) -> list[int]:
-        """The holders in order; nothing for groups that `condition` leaves alone."""
+        """Who had each code before; nothing is done in groups that `condition` leaves alone."""
         groups = _by_group(fields)
-        holders = [0] * len(fields)
+        holders = [FREE] * len(fields)
         answers = await self._write(
             [
                 _script(condition + _CLAIM, group, [code_key(fields[at]) for at in places],

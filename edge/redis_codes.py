@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from edge.code_layout import FIRST_BUCKETS, FULL_FIELDS, LAYOUT_KEY, CodeLayout
 from edge.codes import RELEASES_KEY, code_field
+from edge.linkstore import FREE
 from edge.redis_connection import Command
 
 # A script holds up every redirect's look-up while it runs: 500 codes take 1 ms.
@@ -23,12 +24,12 @@ _UNLESS_LAYOUT: Final = (
 )
 # KEYS: the layout's. ARGV: the layout, how many buckets there were before the split that is under way or "",
 # then as texts with spaces: the fields, their buckets (the new ones in a split), and the number of each or of
-# all. The answer has place and holder of each code that another link has. Three texts for many codes cost a
+# all. The answer has place and holder of each code that was claimed before. Three texts for many codes cost a
 # third of what an argument or two a code do.
 _CLAIM: Final = (
     _UNLESS_LAYOUT
     + b"""
-local call, before, at, others = redis.call, tonumber(ARGV[2]), 0, {}
+local call, before, at, claimed = redis.call, tonumber(ARGV[2]), 0, {}
 local buckets, numbers = string.gmatch(ARGV[4], '%d+'), string.gmatch(ARGV[5], '%d+')
 local number
 for field in string.gmatch(ARGV[3], '%S+') do
@@ -40,12 +41,12 @@ for field in string.gmatch(ARGV[3], '%S+') do
   if not holder and call('HSETNX', new, field, number) == 0 then
     holder = call('HGET', new, field)
   end
-  if holder and holder ~= number then
-    others[#others + 1] = at
-    others[#others + 1] = holder
+  if holder then
+    claimed[#claimed + 1] = at
+    claimed[#claimed + 1] = holder
   end
 end
-return others
+return claimed
 """
 )
 # KEYS: the layout's. ARGV: the layout as it is, the layout to come.
@@ -101,18 +102,18 @@ class RedisCodes:
         self._known_layout: CodeLayout | None = None
 
     async def claim(self, domain_tag: str, codes: Sequence[str], numbers: Sequence[int]) -> list[int]:
-        """Give each code to the link at its place unless another has it; each one's holder, in order.
+        """Give each code to the link at its place unless it was claimed before; by whom, in order, or `FREE`.
 
         One number counts for all codes.
         """
         fields = code_fields(domain_tag, codes)
-        holders = list(numbers) if len(numbers) == len(fields) else list(numbers) * len(fields)
+        holders = [FREE] * len(fields)
         for start in range(0, len(fields), CODES_A_SCRIPT):
             part = slice(start, start + CODES_A_SCRIPT)
             part_numbers = numbers if len(numbers) == 1 else numbers[part]
-            while (others := await self._try_claim(fields[part], part_numbers)) is None:
+            while (claimed := await self._try_claim(fields[part], part_numbers)) is None:
                 self._known_layout = None
-            for place, holder in zip(others[::2], others[1::2], strict=True):
+            for place, holder in zip(claimed[::2], claimed[1::2], strict=True):
                 holders[start + int(place) - 1] = int(holder)
         return holders
 

@@ -137,9 +137,15 @@ class RedisLinkStore:
         await self._run([(b"EVAL", _DELETE, 3, *keys, public_id, number, GONE_VERSION)])
 
     async def claim_codes(self, domain_tag: str, codes: Sequence[str], number: int) -> list[int]:
-        return await self._codes.claim(domain_tag, codes, [number])
+        return await self.claim_codes_of(domain_tag, codes, [number] * len(codes))
 
     async def claim_codes_of(
+        self, domain_tag: str, codes: Sequence[str], numbers: Sequence[int]
+    ) -> list[int]:
+        holders = await self.claim_new_codes(domain_tag, codes, numbers)
+        return [holder or number for holder, number in zip(holders, numbers, strict=True)]
+
+    async def claim_new_codes(
         self, domain_tag: str, codes: Sequence[str], numbers: Sequence[int]
     ) -> list[int]:
         return await self._codes.claim(domain_tag, codes, numbers)

@@ -1,9 +1,10 @@
 """Applies a link event to the two views of the links: Redis, then the catalogue. Twice does no harm."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import assert_never
 
-from edge.contract import LinkStore
+from edge.contract import FREE, LinkStore
 from ingest.catalogue import Catalogue
 from ingest.link_events import (
     CodesMinted,
@@ -71,10 +72,10 @@ class LinkEventApplier:
         if event.follows is not None and not await store.begin_mint(number, event.id, event.follows):
             if not await asyncio.to_thread(self._is_stored, event):
                 raise LinkChangedError(f"others minted codes of link {number} meanwhile")
-            await self._claim(event)  # it was done already, but Redis may have lost its last second
+            await self._claim_of_link(event)  # it was done already, but Redis may have lost its last second
             return
         try:
-            await self._claim(event)
+            await self._claim_of_link(event)
         except CodeTakenError:
             await store.end_mint(number, event.id)
             raise
@@ -83,12 +84,26 @@ class LinkEventApplier:
         )
         await store.end_mint(number, event.id)
 
-    async def _claim(self, event: CodesMinted) -> None:
-        codes = [code for code, _, _ in event.codes]
-        tag = await self._link_store.domain_tag(event.domain)
-        holders = await self._link_store.claim_codes(tag, codes, event.number)
-        if holders.count(event.number) < len(codes):
-            raise CodeTakenError(f"minted codes of link {event.number} belong to another link")
+    async def _claim_of_link(self, event: CodesMinted) -> None:
+        number = event.number
+        await self._claim(event.tenant, event.domain, [(number, *minted) for minted in event.codes])
+
+    async def _claim(self, tenant: str, domain: str, minted: Sequence[tuple[int, str, str, str]]) -> None:
+        """Claim each code for its link and recipient.
+
+        A code that its link has already was claimed for this recipient before, or for another one: the code
+        that is drawn twice for a link is rare, but then two people would share it.
+        """
+        tag = await self._link_store.domain_tag(domain)
+        codes, numbers = [code for _, code, *_ in minted], [number for number, *_ in minted]
+        holders = await self._link_store.claim_new_codes(tag, codes, numbers)
+        claimed = [each for each, holder in zip(minted, holders, strict=True) if holder != FREE]
+        if not claimed:
+            return
+        if any(holder not in {FREE, number} for holder, number in zip(holders, numbers, strict=True)):
+            raise CodeTakenError("minted codes belong to other links")
+        if await asyncio.to_thread(self._catalogue.has_others, tenant, claimed):
+            raise CodeTakenError("minted codes belong to other recipients")
 
     def _is_stored(self, event: CodesMinted) -> bool:
         pairs = [(recipient, reference) for _, recipient, reference in event.codes]
@@ -96,11 +111,7 @@ class LinkEventApplier:
         return all(found.get((recipient, reference)) == code for code, recipient, reference in event.codes)
 
     async def _mint_across(self, event: CodesMintedAcross) -> None:
-        tag = await self._link_store.domain_tag(event.domain)
-        numbers = [number for number, *_ in event.codes]
-        holders = await self._link_store.claim_codes_of(tag, [code for _, code, *_ in event.codes], numbers)
-        if holders != numbers:
-            raise CodeTakenError("minted codes of several links belong to others")
+        await self._claim(event.tenant, event.domain, event.codes)
         await asyncio.to_thread(
             self._catalogue.add_codes_across, event.tenant, event.codes, event.at, token=event.id
         )

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from ingest.erasure import erase_link, erase_named, forget_recipient, name_codes_of
 from ingest.link_events import DomainDocument, LinkDocument, RecipientErased
 from ingest.link_listing import ACTIVE, LinkListing
-from ingest.minted_codes import add_codes, find_codes
+from ingest.minted_codes import add_codes, find_codes, have_others
 from ingest.warehouse import Warehouse
 
 # Beyond any version of a link: a save that arrives after the deletion never brings it back.
@@ -205,6 +205,10 @@ class Catalogue:
     ) -> dict[tuple[str, str], str]:
         """The code of each `(recipient, reference)` that has one; the oldest if it has several."""
         return find_codes(self._warehouse, tenant, number, pairs)
+
+    def has_others(self, tenant: str, claimed: Sequence[tuple[int, str, str, str]]) -> bool:
+        """Whether a (link, code, recipient, reference) has another recipient, or is the link's own code."""
+        return have_others(self._warehouse, tenant, claimed)
 
     def highest_number(self) -> int:
         """The highest link number ever stored, deleted links included; 0 if there is none."""

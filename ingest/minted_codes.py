@@ -7,6 +7,7 @@ from ingest.warehouse import Warehouse
 
 # What one statement asks about at the most: a server takes 128 KiB a parameter (`http_max_field_value_size`).
 PARAMETER_BYTES: Final = 120_000
+_CODES_A_STATEMENT: Final = 1_000
 # Pairs go as one text, which costs a tenth of two arrays. No recipient or reference has control characters.
 _PAIR_END: Final = "\x1e"
 _PART_END: Final = "\x1f"
@@ -55,6 +56,27 @@ def find_codes(
         )
         found.update({(recipient, reference): code for recipient, reference, code in rows})
     return found
+
+
+def have_others(warehouse: Warehouse, tenant: str, claimed: Sequence[tuple[int, str, str, str]]) -> bool:
+    """Whether a (link, code, recipient, reference) has another recipient, or is the link's own code."""
+    for start in range(0, len(claimed), _CODES_A_STATEMENT):
+        some = set(claimed[start : start + _CODES_A_STATEMENT])
+        holders = warehouse.query(
+            "SELECT link, code, recipient, reference FROM codes WHERE tenant = {tenant:String}"
+            " AND link IN {links:Array(UInt64)} AND code IN {codes:Array(String)}"
+            " UNION ALL SELECT number, code, '', '' FROM links WHERE tenant = {tenant:String}"
+            " AND number IN {links:Array(UInt64)} AND code IN {codes:Array(String)}",
+            {
+                "tenant": tenant,
+                "links": sorted({link for link, *_ in some}),
+                "codes": sorted({code for _, code, *_ in some}),
+            },
+        )
+        claimed_codes = {(link, code) for link, code, *_ in some}
+        if any(tuple(each) not in some and tuple(each[:2]) in claimed_codes for each in holders):
+            return True
+    return False
 
 
 class _PlainText(str):

@@ -56,6 +56,19 @@ async def test_the_same_pair_gets_its_same_code(api: RunningApi) -> None:
     assert other[0]["code"] != first[0]["code"]
 
 
+@pytest.mark.parametrize("taken", ["of another recipient", "the link's own"])
+async def test_a_code_that_is_drawn_twice_for_a_link_is_drawn_again(
+    api: RunningApi, monkeypatch: pytest.MonkeyPatch, taken: str
+) -> None:
+    link = await api.make(code="Own12345")
+    [alice] = await mint(api, link, {"recipient": "alice"})
+    code = alice["code"] if taken == "of another recipient" else "Own12345"
+    draws = iter([["fresh001", code], ["fresh002", "fresh003"]])
+    monkeypatch.setattr("api.recipients.generate_many", lambda _count: next(draws))
+    minted = await mint(api, link, {"recipient": "bob"}, {"recipient": "carol"})
+    assert [each["code"] for each in minted] == ["fresh002", "fresh003"]
+
+
 async def test_who_asks_for_a_pair_at_once_gets_one_code(api: RunningApi) -> None:
     link = await api.make()
     minted = await asyncio.gather(*(mint(api, link, {"recipient": "alice"}) for _ in range(8)))

@@ -11,7 +11,7 @@ import pytest
 from edge.code_layout import CodeLayout
 from edge.codes import generate_many
 from edge.links import DOCUMENT_FIELD, EdgeLink
-from edge.linkstore import LinkEntry, LinkStore, LinkStoreUnavailableError, Mints
+from edge.linkstore import FREE, LinkEntry, LinkStore, LinkStoreUnavailableError, Mints
 from edge.redis_codes import CODES_A_SCRIPT
 from edge.redis_link_store import open_link_store
 from edge.settings import SettingsError
@@ -171,6 +171,12 @@ async def test_a_code_goes_to_whoever_claims_it_first(store: LinkStore) -> None:
     assert await store.claim_codes("", ["bbbb", "cccc"], 2) == [1, 2]
     assert await store.claim_codes("", ["aaaa"], 1) == [1], "claiming again is harmless"
     assert [await store.resolve("", code) for code in ("aaaa", "bbbb", "cccc")] == [1, 1, 2]
+
+
+async def test_who_had_a_code_before_is_told(store: LinkStore) -> None:
+    await store.claim_codes("", ["aaaa"], 1)
+    assert await store.claim_new_codes("", ["aaaa", "bbbb"], [1, 1]) == [1, FREE]
+    assert await store.claim_new_codes("", ["bbbb", "cccc"], [2, 2]) == [1, FREE]
 
 
 async def test_the_same_code_twice_in_one_claim_has_one_holder(store: LinkStore) -> None:

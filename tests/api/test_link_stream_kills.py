@@ -39,7 +39,7 @@ POINTS = (
     ("after", f"{STORE}.delete_link", 2),
     ("after", f"{CATALOGUE}.delete_link", 2),
     ("after", f"{STORE}.begin_mint", 2),
-    ("after", f"{STORE}.claim_codes", 2),
+    ("after", "ingest.apply:LinkEventApplier._claim", 2),
     ("after", f"{CATALOGUE}.add_codes", 2),
     ("after", f"{STORE}.end_mint", 2),
     ("before", "api.conventions.shared_state:SharedState.put", 3),

@@ -22,6 +22,7 @@ from ingest.kafka.address import (
 from ingest.kafka.address import parse_address as parse_kafka_address
 from ingest.kafka.errors import BusUnavailableError
 from ingest.kafka.group_offsets import GenerationOverError, GroupOffsets
+from ingest.kafka.stopping import stop_consumer
 from ingest.kafka.topics import check_topics, ensure_topics
 from ingest.link_events import (
     CodesMinted,
@@ -143,5 +144,6 @@ __all__ = [
     "rotate_recipient_keys",
     "run",
     "save_tenant",
+    "stop_consumer",
     "verify_deduplication",
 ]

@@ -11,7 +11,8 @@ is committed and all is tried again.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -36,6 +37,7 @@ from ingest.contract import (
     GroupOffsets,
     KafkaAddress,
     ensure_topics,
+    stop_consumer,
 )
 
 GROUP: Final = "smartlinks.link-commands"
@@ -92,7 +94,7 @@ class LinkStream(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka sh
         options = self._address.client_options()
         async with contextlib.AsyncExitStack() as stack:
             producer = AIOKafkaProducer(**options, acks="all", linger_ms=5)
-            stack.push_async_callback(_stop, producer)
+            stack.push_async_callback(_stop, producer.stop)
             await producer.start()
             consumer = AIOKafkaConsumer(
                 **options,
@@ -102,7 +104,7 @@ class LinkStream(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka sh
                 max_poll_interval_ms=_UNLIMITED_MS,
                 max_partition_fetch_bytes=FETCH_BYTES,
             )
-            stack.push_async_callback(_stop, consumer)
+            stack.push_async_callback(_stop, partial(stop_consumer, consumer))
             await consumer.start()
             self._consumer, self._offsets = consumer, None
             consumer.subscribe([self._address.prefix + LINKS_TOPIC], listener=self)
@@ -187,6 +189,6 @@ def _rewind(consumer: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequenc
             consumer.seek(at, records[0].offset)
 
 
-async def _stop(client: Any) -> None:
+async def _stop(stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
     with contextlib.suppress(KafkaError, TimeoutError):
-        await asyncio.wait_for(client.stop(), ACK_WITHIN_S)
+        await asyncio.wait_for(stop(), ACK_WITHIN_S)

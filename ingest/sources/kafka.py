@@ -32,6 +32,7 @@ from ingest.kafka.address import CLICKS_TOPIC, DEAD_SUFFIX, KafkaAddress
 from ingest.kafka.errors import BusUnavailableError
 from ingest.kafka.group_offsets import GenerationOverError, GroupOffsets
 from ingest.kafka.record_reader import RecordReader
+from ingest.kafka.stopping import stop_consumer
 from ingest.kafka.topics import Topic, ensure_topics
 from ingest.sources.kafka_partition import KafkaPartition
 from ingest.sources.kafka_position import KafkaPosition
@@ -173,7 +174,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         try:
             await consumer.start()
         except BaseException:
-            await consumer.stop()
+            await stop_consumer(consumer)
             raise
         self._consumer = consumer
         self._reader = RecordReader(consumer)
@@ -185,7 +186,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         consumer, self._consumer, self._assignment = self._consumer, None, None
         if consumer is not None:
             with contextlib.suppress(KafkaError):
-                await consumer.stop()
+                await stop_consumer(consumer)
 
     async def _read_positions(self, consumer: AIOKafkaConsumer, assignment: _Assignment) -> None:
         """Find out how far our partitions are stored; where nobody has said so yet, say it."""

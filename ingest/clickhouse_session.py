@@ -8,6 +8,7 @@ from typing import Any, Final
 from clickhouse_connect.datatypes.base import ClickHouseType
 from clickhouse_connect.datatypes.registry import get_from_name
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.compression import get_compressor
 from clickhouse_connect.driver.exceptions import (
     ClickHouseError,
     DataError,
@@ -16,6 +17,7 @@ from clickhouse_connect.driver.exceptions import (
 )
 from clickhouse_connect.driver.query import QueryResult
 
+from ingest.clickhouse_url import Compression
 from ingest.columns import Column
 from ingest.native_block import write_block
 from ingest.warehouse import Row, WarehouseError, WarehouseUnavailableError
@@ -85,8 +87,16 @@ class ClickHouseSession:
     Times come back as aware datetimes in UTC. Errors are the seam's own.
     """
 
-    def __init__(self, client: Client, database: str, *, cluster: str | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        database: str,
+        *,
+        cluster: str | None = None,
+        compression: Compression = "none",
+    ) -> None:
         self._client = client
+        self._compression = None if compression == "none" else compression
         self._types: dict[str, dict[str, ClickHouseType]] = {}
         where = "" if cluster is None else f" ON CLUSTER `{cluster}`"
         with mapped_errors():
@@ -110,9 +120,10 @@ class ClickHouseSession:
             self._client.raw_insert(
                 f"`{table}`",
                 list(columns),
-                block,
+                get_compressor(self._compression).compress_block(block),
                 settings={**INSERT_SETTINGS, "insert_deduplication_token": token},
                 fmt="Native",
+                compression=self._compression,
             )
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:

@@ -11,7 +11,6 @@ from aggregator.contract import migrate, read_ledger
 from aggregator.erasure import purge_deleted_rows, sweep_recipients
 from aggregator.migrate import read_migrations
 from aggregator.retention import Cutoff, expire_clicks
-from ingest.clickhouse import split_cluster
 from ingest.clickhouse_cluster import ClusterDialect
 from ingest.contract import Catalogue, RecipientErased, verify_deduplication
 from tests.api.link_events import link_document
@@ -108,19 +107,6 @@ def test_every_migration_reaches_all_nodes_and_replicates_every_table() -> None:
         assert C in statement
         assert "non_replicated" not in statement
         assert "MergeTree" not in statement.replace("MergeTree('/clickhouse", "") or "Replicated" in statement
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("http://u:p@host:8123", ("http://u:p@host:8123", None)),
-        ("https://host:8443/?cluster=main", ("https://host:8443/", "main")),
-        ("http://host:8123?a=1&cluster=main", ("http://host:8123?a=1", "main")),
-        ("http://host:8123?cluster=", ("http://host:8123", None)),
-    ],
-)
-def test_the_url_names_the_cluster(url: str, expected: tuple[str, str | None]) -> None:
-    assert split_cluster(url) == expected
 
 
 @pytest.fixture

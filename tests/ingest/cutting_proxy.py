@@ -21,11 +21,14 @@ class CuttingProxy:
         self._marks = (b"INSERT", table.encode())
         self._inserts = 0
         self.cuts_left = cuts
+        self.request_bytes = 0
+        """Of all requests together."""
 
     async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream_reader, upstream_writer = await asyncio.open_connection(self._host, self._port)
         try:
             while request := await _read_message(reader):
+                self.request_bytes += len(request)
                 upstream_writer.write(request)
                 reply = await _read_message(upstream_reader)
                 if self._is_cut(request):

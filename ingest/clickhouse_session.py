@@ -120,7 +120,7 @@ class ClickHouseSession:
             self._client.raw_insert(
                 f"`{table}`",
                 list(columns),
-                get_compressor(self._compression).compress_block(block),
+                bytes(get_compressor(self._compression).compress_block(block)),
                 settings={**INSERT_SETTINGS, "insert_deduplication_token": token},
                 fmt="Native",
                 compression=self._compression,

@@ -103,7 +103,7 @@ class Enrichment:
         self._visitor_ids = visitor_ids
         self._profiles_of = profiles_of
         self._clicks = 0
-        self.steps: Final = (
+        self.steps: tuple[Step, ...] = (
             Step("carry", (*_NUMBERS, *_FEW, "code", *_HEADERS, "signals"), _carry),
             Step(
                 "user_agent",

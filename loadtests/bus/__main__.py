@@ -3,107 +3,24 @@
     python -m loadtests.bus [--clicks 400000] [--rounds 3] [--seconds 20] [--write docs/performance.md]
 
 On many machines: the program has one core; Kafka and a ClickHouse over HTTP the other. On one machine: the
-spool into chDB, in one process on both cores. Ingest is compared with the bare insert: the same columns, made
-beforehand, into the same table without its views, by turns with it and for as long. Ends with 1 where a
-target is missed.
+spool into chDB, in one process on both cores. Ingest is compared with the same rows' way into the same table
+without its views, by turns with it, in three ways (`loadtests/bus/bare.py`); the target is held to the one in
+which nothing is ours. Ends with 1 where a target is missed.
 """
 
 import argparse
-import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 from typing import Final
 
-import uvloop
-
-from aggregator.contract import migrate
-from edge.contract import Settings
-from ingest.contract import open_warehouse
 from loadtests.bench.figures import Section, Target
 from loadtests.bench.report import render_section, render_targets, write_into
-from loadtests.bus.clicks import spool_clicks
 from loadtests.bus.freshness import RATE, Freshness, measure_many_machines, measure_one_machine
-from loadtests.bus.stages import Cost, count_wrong, ingest, insert_bare, make_rows, settle, ship
-from tests.fixtures.warehouse import clickhouse_server
-from tests.kafka.cluster import kafka_cluster
+from loadtests.bus.rounds import SOURCES, measure_many, measure_one
 
 BEGIN: Final = "<!-- figures of make benchbus -->\n"
-SOURCES: Final = 8
-OURS, THEIRS = {0}, {1}
-BOTH: Final = OURS | THEIRS
-
-
-def measure_many(folder: Path, clicks: int, rounds: int) -> Section:
-    """Spool to Kafka to ClickHouse."""
-    folder.mkdir()
-    with ExitStack() as stack:
-        os.sched_setaffinity(0, THEIRS)  # what is started now inherits it
-        cluster = stack.enter_context(kafka_cluster(folder))
-        url, server = stack.enter_context(clickhouse_server(folder))
-        os.sched_setaffinity(0, OURS)
-        stack.callback(os.sched_setaffinity, 0, BOTH)
-        settings = Settings(data_dir=folder / "var", events_url=cluster.url, clickhouse_url=url)
-        warehouse = open_warehouse(url, folder=folder)
-        stack.callback(warehouse.close)
-        migrate(warehouse)
-        shipped, stored, bare = [], [], []
-        for number in range(rounds):
-            spool_clicks(settings.spool_dir, sources=SOURCES, clicks=clicks)
-            shipped.append(uvloop.run(ship(settings, clicks)))
-            stored.append(uvloop.run(ingest(settings, warehouse, clicks, warehouse_pid=server.pid)))
-            settle(warehouse)
-            ready = make_rows(settings, warehouse, stored[-1].batch_rows)
-            bare.append(
-                insert_bare(warehouse, ready, stored[-1].seconds, name=f"{number}", warehouse_pid=server.pid)
-            )
-            settle(warehouse)
-        wrong = count_wrong(warehouse, rounds * clicks)
-    return Section(
-        title="From spool to rows on many machines",
-        text=f"{rounds} rounds of {clicks:,} clicks of {SOURCES} spools; the median of each stage, and of the"
-        " ratios in one round. Ingest and shipper on one core, a real Kafka 4.3 and a ClickHouse 26.7 over"
-        " HTTP on the other.",
-        columns=("stage", "clicks a second", "CPU µs a click", "the warehouse's, on its core"),
-        rows=[_row("shipper", shipped), _row("ingest", stored), _row("bare insert", bare)],
-        targets=[
-            _wrong(wrong, rounds * clicks, "Kafka"),
-            Target("CPU of the shipper", _median(shipped).cpu_us, 1.5, unit="µs a click"),
-            Target("ingest from Kafka", _median(stored).rate, 60_000, "at least", "clicks a second"),
-            Target("ingest from Kafka", _ratio(stored, bare), 0.5, "at least", "x bare insert"),
-        ],
-    )
-
-
-def measure_one(folder: Path, clicks: int, rounds: int) -> Section:
-    """Spool to chDB, all in this process."""
-    folder.mkdir()
-    settings = Settings(data_dir=folder / "var")
-    warehouse = open_warehouse(None, folder=folder / "warehouse")
-    migrate(warehouse)
-    stored, bare = [], []
-    for number in range(rounds):
-        spool_clicks(settings.spool_dir, sources=2, clicks=clicks)
-        stored.append(uvloop.run(ingest(settings, warehouse, clicks, warehouse_pid=None)))
-        settle(warehouse)
-        ready = make_rows(settings, warehouse, stored[-1].batch_rows)
-        bare.append(insert_bare(warehouse, ready, stored[-1].seconds, name=f"{number}", warehouse_pid=None))
-        settle(warehouse)
-    wrong = count_wrong(warehouse, rounds * clicks)
-    warehouse.close()
-    return Section(
-        title="From spool to rows on one machine",
-        text=f"{rounds} rounds of {clicks:,} clicks of two spools into chDB; CPU is the engine's, too.",
-        columns=("stage", "clicks a second", "CPU µs a click"),
-        rows=[_row("ingest", stored)[:3], _row("bare insert", bare)[:3]],
-        targets=[
-            _wrong(wrong, rounds * clicks, "one machine"),
-            Target("ingest on one machine", _ratio(stored, bare), 0.5, "at least", "x bare insert"),
-        ],
-    )
 
 
 def freshness_section(found: dict[str, Freshness], seconds: float) -> Section:
@@ -128,30 +45,6 @@ def freshness_section(found: dict[str, Freshness], seconds: float) -> Section:
         ],
         targets=targets,
     )
-
-
-def _median(costs: Sequence[Cost]) -> Cost:
-    """Of each figure its own."""
-    return Cost(
-        rate=median(cost.rate for cost in costs),
-        cpu_us=median(cost.cpu_us for cost in costs),
-        warehouse_cpu_us=median(cost.warehouse_cpu_us for cost in costs),
-    )
-
-
-def _ratio(stored: Sequence[Cost], bare: Sequence[Cost]) -> float:
-    """The median of the rates' ratios, each of one round."""
-    return median(one.rate / other.rate for one, other in zip(stored, bare, strict=True))
-
-
-def _row(stage: str, costs: Sequence[Cost]) -> tuple[str, ...]:
-    cost = _median(costs)
-    theirs = f"{cost.warehouse_cpu_us:.1f}" if cost.warehouse_cpu_us else ""
-    return stage, f"{cost.rate:,.0f}", f"{cost.cpu_us:.2f}", theirs
-
-
-def _wrong(wrong: int, clicks: int, where: str) -> Target:
-    return Target(f"clicks lost or doubled of {clicks:,}, {where}", wrong, 0, unit="")
 
 
 def _measure(folder: Path, clicks: int, rounds: int, seconds: float) -> Iterator[Section]:

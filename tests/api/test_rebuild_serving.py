@@ -52,10 +52,10 @@ async def test_an_emptied_redis_is_filled_again_while_the_edge_serves(
     async with running_edge(redis_server.url, redis_server.url, tmp_path) as edge:
         redis_server.flush()
         async with Load(edge, destinations) as load:
-            await until_async(lambda: _has(load, 503, 20), within_s=60)
+            await until_async(lambda: _has(load, 503, 20))
             with caplog.at_level(logging.INFO, logger="api.rebuild"):
                 assert await rebuild_link_store(edge.store, catalogue, note) == CODES + LINKS
-            await until_async(load.is_all_well, within_s=60)
+            await until_async(load.is_all_well)
         assert restored == CODES + LINKS
         assert "links and codes are back (100 %)" in caplog.text
         assert f"Redis is rebuilt: {CODES + LINKS} links and codes in " in caplog.text
@@ -63,7 +63,7 @@ async def test_an_emptied_redis_is_filled_again_while_the_edge_serves(
         async def is_unknown() -> bool:
             return (await edge.get("/unknown1")).status == 404
 
-        await until_async(is_unknown, within_s=60)
+        await until_async(is_unknown)
         for code in list(destinations)[:: CODES // 200]:
             assert (await edge.get(f"/{code}")).location == destinations[code]
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from edge.contract import EdgeLink, LinkStore, Settings, open_link_store, serve_edge
+from tests.fixtures.ports import free_port
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.stopwatch import stopwatch
 
 DESTINATION = b"https://example.com/landing"
+DEADLINE_S = 90
 
 
 class Edge:
@@ -50,12 +51,12 @@ class Edge:
         try:
             writer.write(data)
             without_body = data.startswith(b"HEAD")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(DEADLINE_S):
                 return [await Reply.read(reader, without_body=without_body) for _ in range(replies)]
         finally:
             writer.close()
 
-    async def send_until_closed(self, data: bytes, *, within_s: float = 5) -> bytes:
+    async def send_until_closed(self, data: bytes, *, within_s: float) -> bytes:
         """Send bytes, and read all until the edge closes; what came so far if it does not within the time."""
         reader, writer = await self.connect()
         received = b""
@@ -107,28 +108,26 @@ class Reply:
         return cls(head, await reader.readexactly(int(reply.headers["Content-Length"])))
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-async def until(condition: Callable[[], bool], within_s: float = 5) -> None:
-    """Wait until the condition holds; raises `TimeoutError` when the stopwatch says that it took too long."""
+async def until(condition: Callable[[], bool], *, promised_s: float | None = None) -> None:
+    """As `until_async`."""
 
     async def holds() -> bool:
         return condition()
 
-    await until_async(holds, within_s)
+    await until_async(holds, promised_s=promised_s)
 
 
-async def until_async(condition: Callable[[], Awaitable[bool]], within_s: float = 5) -> None:
-    """Wait until the condition holds; raises `TimeoutError` when the stopwatch says that it took too long."""
+async def until_async(condition: Callable[[], Awaitable[bool]], *, promised_s: float | None = None) -> None:
+    """Wait until the condition holds. Raises `BrokenPromiseError` where it took longer than is promised.
+
+    Without a promise a minute and a half ends a test that waits in vain: `TimeoutError`.
+    """
     begun = stopwatch.start()
-    while not await condition():
-        if stopwatch.elapsed_s(begun) > within_s:
-            raise TimeoutError(f"not within {within_s} s")
-        await asyncio.sleep(0.005)
+    async with asyncio.timeout(DEADLINE_S):
+        while not await condition():  # noqa: ASYNC110 - a state, no event
+            await asyncio.sleep(0.005)
+    if promised_s is not None:
+        stopwatch.check(begun, promised_s)
 
 
 @asynccontextmanager

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from edge.contract import EdgeLink
-from tests.edge.conftest import Edge, Reply, free_port, running_edge, until, until_async
+from tests.edge.conftest import Edge, Reply, running_edge, until, until_async
+from tests.fixtures.ports import free_port
 from tests.fixtures.redis import RedisServer
 
 DOMAIN = "go.example.com"
@@ -42,7 +43,7 @@ async def put_domain(edge: Edge, host: str = DOMAIN, tag: str = TAG, **fields: A
             return reply.status != 200
         return reply.status == 200 and json.loads(reply.body) == document["assetlinks"]
 
-    await until_async(is_known, within_s=1)
+    await until_async(is_known, promised_s=1)
 
 
 async def put_link(edge: Edge, number: int, code: str, tag: str = TAG, **fields: Any) -> EdgeLink:
@@ -255,4 +256,4 @@ async def test_a_thousand_domains_are_known_from_the_first_request_on(edge: Edge
     async def is_found() -> bool:
         return (await ask(edge, "/Spring26", "d1000.example.com")).status == 302
 
-    await until_async(is_found, within_s=2)
+    await until_async(is_found, promised_s=2)

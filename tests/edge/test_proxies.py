@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge.conftest import Edge, free_port, running_edge
+from tests.edge.conftest import Edge, running_edge
 from tests.fixtures.nginx import Nginx
+from tests.fixtures.ports import free_port
 from tests.fixtures.redis import RedisServer
 
 CLIENT = "127.0.0.2"

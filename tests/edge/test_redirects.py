@@ -161,7 +161,7 @@ async def test_a_released_code_is_gone_within_a_second(edge: Edge) -> None:
     async def is_gone() -> bool:
         return (await edge.get("/personal")).status == 404
 
-    await until_async(is_gone, within_s=1)
+    await until_async(is_gone, promised_s=1)
     assert (await edge.get("/another1")).status == 302
 
 
@@ -204,17 +204,17 @@ async def test_a_changed_link_is_served_within_a_second(edge: Edge) -> None:
     async def lands_at_the_new_one() -> bool:
         return (await edge.get("/own12345")).headers.get("Location") == "https://example.com/new"
 
-    await until_async(lands_at_the_new_one, within_s=1)
+    await until_async(lands_at_the_new_one, promised_s=1)
     await edge.store.put_link("lnk_1", 1, None, b"{}", version=2)  # as disabling does
 
     async def is_gone() -> bool:
         return (await edge.get("/own12345")).status == 404
 
-    await until_async(is_gone, within_s=1)
+    await until_async(is_gone, promised_s=1)
     await edge.store.put_link("lnk_1", 1, link, b"{}", version=3)
     assert (await edge.get("/own12345")).location == DESTINATION.decode()
     await edge.store.delete_link("lnk_1", 1)
-    await until_async(is_gone, within_s=1)
+    await until_async(is_gone, promised_s=1)
 
 
 async def test_a_missing_code_is_never_cached(edge: Edge) -> None:

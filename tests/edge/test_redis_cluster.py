@@ -107,19 +107,19 @@ async def test_links_codes_changes_and_misses(cluster_edge: Edge) -> None:
     async def is_moved() -> bool:
         return (await edge.get("/personal")).location == "https://example.com/moved"
 
-    await until_async(is_moved, within_s=1)
+    await until_async(is_moved, promised_s=1)
     await edge.store.release_codes("", ["personal"])
 
     async def is_released() -> bool:
         return (await edge.get("/personal")).status == 404
 
-    await until_async(is_released, within_s=1)
+    await until_async(is_released, promised_s=1)
     await edge.store.delete_link("lnk_1", 1)
 
     async def is_deleted() -> bool:
         return (await edge.get("/own12345")).status == 404
 
-    await until_async(is_deleted, within_s=1)
+    await until_async(is_deleted, promised_s=1)
 
 
 async def test_slots_move_under_load(own_redis_cluster: RedisCluster, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ async def test_slots_move_under_load(own_redis_cluster: RedisCluster, tmp_path: 
             new = await asyncio.to_thread(cluster.add_master)
             await asyncio.to_thread(_move_groups, cluster, cluster.nodes[0], new, range(24))
             await asyncio.to_thread(_move_groups, cluster, cluster.nodes[1], cluster.nodes[2], range(90, 96))
-            await until_async(load.is_all_well, within_s=10)
+            await until_async(load.is_all_well)
             changed = EdgeLink(1, "tenant", "own00001", "", b"https://example.com/1")
             await edge.put(1, "own00001", changed)  # on the new master, whose news are heard as well
             fields = [code.encode() for code in destinations]
@@ -156,8 +156,8 @@ async def test_a_master_is_killed_under_load(own_redis_cluster: RedisCluster, tm
         async with Load(edge, destinations) as load:
             await until(lambda: load.answers[302] > 200)
             cluster.nodes[1].kill()
-            await until_async(lambda: _is_master(replica), within_s=20)
-            await until_async(load.is_all_well, within_s=10)
+            await until_async(lambda: _is_master(replica))
+            await until_async(load.is_all_well)
             assert load.answers[503], "codes of the dead master that were not cached had to wait"
             await edge.store.put_link(
                 "lnk_2", 2, EdgeLink(2, "tenant", "own00002", "", b"https://example.com/2"), b"{}"
@@ -182,7 +182,7 @@ async def test_a_master_that_comes_back_empty_says_of_no_code_that_it_is_unknown
             await asyncio.to_thread(node.start)
             await asyncio.to_thread(_wait_until_whole, cluster)
             refused = load.answers[503]
-            await until(lambda: load.answers[503] > refused + 50, within_s=10)
+            await until(lambda: load.answers[503] > refused + 50)
             assert not await edge.store.is_whole()
             for number in range(1, LINKS + 1):
                 url = f"https://example.com/{number}"
@@ -191,7 +191,7 @@ async def test_a_master_that_comes_back_empty_says_of_no_code_that_it_is_unknown
                 codes = [code for code, destination in destinations.items() if destination == url]
                 await edge.store.restore_codes("", codes, number)
             await edge.store.mark_whole(LINKS)
-            await until_async(load.is_all_well, within_s=10)
+            await until_async(load.is_all_well)
 
         async def is_unknown() -> bool:
             return (await edge.get("/unknown1")).status == 404

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from edge.links import EdgeLink
-from tests.edge.conftest import DESTINATION, Edge, Reply, free_port, running_edge, until, until_async
+from tests.edge.conftest import DESTINATION, Edge, Reply, running_edge, until, until_async
+from tests.fixtures.ports import free_port
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.stopwatch import stopwatch
 
@@ -99,12 +100,12 @@ async def test_redis_killed_and_back(own_redis: RedisServer, tmp_path: Path) -> 
             reply = await edge.get(path)
             assert reply.status == 503
             assert reply.headers["Retry-After"] == "1"
-            assert stopwatch.elapsed_s(asked) < 0.3
+            stopwatch.check(asked, 0.3)
         assert (await edge.get("/cached12")).status == 302, "cached codes go on"
         await until(lambda: edge.readiness is not None)
 
         own_redis.start()
-        await until(lambda: edge.readiness is None, within_s=2)
+        await until(lambda: edge.readiness is None, promised_s=2)
         assert (await edge.get("/cached12")).status == 302, "the new Redis is empty: cached codes go on"
         assert (await edge.get("/Penhgyab")).status == 503, "and no other is said not to be"
         assert len(edge.clicks()) == 3
@@ -119,11 +120,11 @@ async def test_redis_paused_is_noticed_and_survived(own_redis: RedisServer, tmp_
         try:
             asked = stopwatch.start()
             assert (await edge.get("/Penhgyab")).status == 503
-            assert stopwatch.elapsed_s(asked) < 0.3
+            stopwatch.check(asked, 0.3)
             await until(lambda: edge.readiness is not None)
         finally:
             os.kill(own_redis.pid, signal.SIGCONT)
-        await until(lambda: edge.readiness is None, within_s=2)
+        await until(lambda: edge.readiness is None, promised_s=2)
         assert (await edge.get("/Penhgyab")).status == 302
 
 
@@ -193,7 +194,7 @@ async def test_at_the_first_doubt_the_connection_is_dropped(
             (302, DESTINATION.decode()),
             (503, None),
         }
-        await until(lambda: edge.readiness is None, within_s=2)
+        await until(lambda: edge.readiness is None, promised_s=2)
         assert (await edge.get("/own12345")).location == DESTINATION.decode()
 
 
@@ -238,7 +239,7 @@ async def test_no_answer_carries_anothers_destination_whatever_breaks(
                     proxy.cut_after_bytes = None
 
         breaking = asyncio.create_task(breaker())
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(200):
             await asyncio.gather(*(recipient() for _ in range(40)))
         breaking.cancel()
         await asyncio.wait([breaking])
@@ -247,7 +248,7 @@ async def test_no_answer_carries_anothers_destination_whatever_breaks(
         async def is_back() -> bool:
             return (await edge.get(f"/{codes[0]}")).status == 302
 
-        await until_async(is_back, within_s=2)
+        await until_async(is_back, promised_s=2)
         clicks = edge.clicks()
         assert len(clicks) >= answered, "every answered redirect is in the spool"
         assert {click["code"]: click["link"] for click in clicks}.items() <= {
@@ -263,5 +264,5 @@ async def test_the_edge_starts_without_redis_and_gets_ready_when_it_comes(
         await until(lambda: edge.readiness not in {"not started", None})
         assert (await edge.get("/own12345")).status == 503
         own_redis.start()
-        await until(lambda: edge.readiness is None, within_s=2)
+        await until(lambda: edge.readiness is None, promised_s=2)
         assert (await edge.get("/own12345")).status == 503, "it is empty, and nobody said that it is new"

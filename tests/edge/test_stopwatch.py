@@ -1,4 +1,4 @@
-"""The stopwatch that promises in seconds are held against: it excuses the machine, not the code."""
+"""How promises in seconds are held: the stopwatch excuses the machine, not the code; breaks must repeat."""
 
 import os
 import signal
@@ -9,6 +9,7 @@ from time import process_time, sleep
 
 from tests.fixtures.stopwatch import stopwatch
 
+ROOT = Path(__file__).parents[2]
 STOPPED_S = 0.3
 PROGRAM = """
 import sys
@@ -20,11 +21,32 @@ sys.stdin.readline()
 print(monotonic() - begun, stopwatch.elapsed_s(begun), flush=True)
 """
 
+TESTS = """
+from tests.fixtures.stopwatch import BrokenPromiseError
+
+runs = []
+
+def breaks(name, times):
+    runs.append(name)
+    if runs.count(name) <= times:
+        raise BrokenPromiseError(f"{name} is late")
+
+def test_noise():
+    breaks("noise", 2)
+
+def test_fault():
+    breaks("fault", 3)
+
+def test_wrong():
+    runs.append("wrong")
+    assert runs.count("wrong") == 2
+"""
+
 
 def test_what_the_machine_took_is_left_out() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -47,3 +69,15 @@ def test_what_the_code_took_is_not() -> None:
     while process_time() - used_s < STOPPED_S:
         pass
     assert stopwatch.elapsed_s(begun) >= STOPPED_S * 0.9
+
+
+def test_only_a_broken_promise_is_tried_again_and_it_is_told(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["tests.fixtures.promises"]\n')
+    (tmp_path / "test_promises.py").write_text(TESTS)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:schemathesis", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert "2 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    assert "FAILED test_promises.py::test_fault" in done.stdout
+    assert "FAILED test_promises.py::test_wrong" in done.stdout
+    assert "test_promises.py::test_noise: noise is late; noise is late" in done.stdout

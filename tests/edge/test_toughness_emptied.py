@@ -15,7 +15,7 @@ async def answers(edge: Edge, path: str, status: int) -> None:
         assert found in {status, 503}
         return found == status
 
-    await until_async(is_answered, within_s=2)
+    await until_async(is_answered, promised_s=2)
 
 
 async def test_what_an_emptied_redis_lacks_is_unavailable_not_missing(
@@ -51,7 +51,7 @@ async def test_a_link_deleted_while_redis_was_lost_is_forgotten_once_it_is_fille
     async def is_forgotten() -> bool:
         return (await edge.get("/deleted1")).status == 404
 
-    await until_async(is_forgotten, within_s=2)
+    await until_async(is_forgotten, promised_s=2)
 
 
 async def test_it_starts_in_front_of_an_emptied_redis(redis_server: RedisServer, tmp_path: Path) -> None:

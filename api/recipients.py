@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,7 +15,7 @@ from api.links import Links
 from api.models import NewRecipient
 from api.problems import unavailable
 from api.recipient_forms import Pair, RecipientForms, StoredPairs
-from edge.contract import LinkStore, LinkStoreUnavailableError, generate_many
+from edge.contract import LinkStore, LinkStoreUnavailableError, Mints, generate_many
 from ingest.contract import (
     MAX_EVENT_BYTES,
     Catalogue,
@@ -25,6 +26,7 @@ from ingest.contract import (
     LinkDocument,
     Outbox,
     WarehouseUnavailableError,
+    renew_mint,
 )
 
 MAX_DRAWS: Final = 8
@@ -50,7 +52,8 @@ class Recipients:
     one mints meanwhile is told to the look-up: together they know all codes that the link has.
 
     Other programs may mint for the link, too. Redis lets a chunk begin only if none of them began since the
-    look-up (`edge/redis_mints.py`); where one did, this one waits for a turn of its own and looks again.
+    look-up (`edge/redis_mints.py`); where one did, this one waits for a turn of its own and looks again. What
+    a program that died, or pauses, has under way is made void.
     """
 
     def __init__(
@@ -126,24 +129,31 @@ class Recipients:
     async def _wait_for_others(self, number: int) -> int:
         """The version of the link's mints, once no other program has one under way."""
         while True:
-            await self._outbox.settle()
-            mints = await self._link_store.mints(number)
-            if mints.under_way <= self._begun:
+            mints = await self._read_mints(number)
+            if mints.under_way <= self._begun and not mints.void:
                 return mints.version
             await asyncio.sleep(TURN_POLL_S)
+
+    async def _read_mints(self, number: int) -> Mints:
+        """What is void is forgotten by the next time."""
+        await self._outbox.settle()
+        mints = await self._link_store.mints(number)
+        for mint_id in mints.void:
+            await asyncio.to_thread(self._catalogue.void_codes, self._clock(), token=mint_id)
+            await self._link_store.forget_void_mint(number, mint_id)
+        return mints
 
     @asynccontextmanager
     async def _turn(self, number: int) -> AsyncIterator[None]:
         """Other programs wait with what they would look up for the link."""
-        turn = new_event_id()
-        while not await self._link_store.begin_mint(
-            number, turn, (await self._link_store.mints(number)).version, alone=True
-        ):
+        turn, follows = new_event_id(), (await self._read_mints(number)).version
+        while not await self._link_store.begin_mint(number, turn, follows, alone=True):
             await asyncio.sleep(TURN_POLL_S)
-            await self._outbox.settle()
+            follows = (await self._read_mints(number)).version
         self._begun.add(turn)
         try:
-            yield
+            async with renew_mint(self._link_store, number, turn, follows):
+                yield
         finally:
             self._begun.discard(turn)
             await self._link_store.end_mint(number, turn)
@@ -163,28 +173,25 @@ class Recipients:
         return codes
 
     async def _publish_across(self, links: Sequence[LinkDocument], pairs: Sequence[Pair]) -> list[str]:
+        fresh = _draw(len(pairs))
         for _ in range(MAX_DRAWS):
-            fresh = list(dict.fromkeys(generate_many(len(pairs))))
-            if len(fresh) < len(pairs):
-                continue
             minted = tuple(
                 (link.number, code, *pair) for link, code, pair in zip(links, fresh, pairs, strict=True)
             )
             event = CodesMintedAcross(new_event_id(), self._clock(), links[0].tenant, links[0].domain, minted)
             try:
                 await self._outbox.publish(event)
-            except CodeTakenError:
+            except CodeTakenError as error:
+                fresh = _draw_again(fresh, error.codes)
                 continue
             self._on_minted(len(minted))
             return fresh
         raise unavailable("No free codes were found.")
 
     async def _publish(self, link: LinkDocument, pairs: Sequence[Pair], look_up: _LookUp) -> None:
-        """Fresh codes for the pairs. Where another link has one, next to impossible, all are drawn again."""
+        """Fresh codes for the pairs. Those that somebody has, next to none, are drawn again."""
+        fresh = _draw(len(pairs))
         for _ in range(MAX_DRAWS):
-            fresh = dict.fromkeys(generate_many(len(pairs)))
-            if len(fresh) < len(pairs):
-                continue
             minted = tuple(zip(fresh, *zip(*pairs, strict=True), strict=True))
             event = CodesMinted(
                 new_event_id(), self._clock(), link.tenant, link.number, link.domain, minted,
@@ -193,8 +200,9 @@ class Recipients:
             self._begun.add(event.id)
             try:
                 await self._outbox.publish(event)
-            except CodeTakenError:
+            except CodeTakenError as error:
                 self._count_mint(link.id, event.follows)
+                fresh = _draw_again(fresh, error.codes)
                 continue
             except (LinkStoreUnavailableError, WarehouseUnavailableError, asyncio.CancelledError):
                 for each in self._look_ups[link.id]:
@@ -218,6 +226,20 @@ class Recipients:
         for look_up in self._look_ups[link_id]:
             if not minted.keys().isdisjoint(look_up.wanted):
                 look_up.minted.update((pair, minted[pair]) for pair in minted.keys() & look_up.wanted.keys())
+
+
+def _draw(count: int) -> list[str]:
+    """So many codes, no two the same."""
+    drawn = dict.fromkeys(generate_many(count))
+    while len(drawn) < count:
+        drawn |= dict.fromkeys(generate_many(count - len(drawn)))
+    return list(drawn)
+
+
+def _draw_again(codes: Sequence[str], taken: AbstractSet[str]) -> list[str]:
+    """Others in place of those that are taken. The rest are claimed by now, and so go on at their places."""
+    fresh = iter(_draw(len(taken)))
+    return [next(fresh) if code in taken else code for code in codes]
 
 
 def _chunks(pairs: Sequence[Pair]) -> Iterator[Sequence[Pair]]:

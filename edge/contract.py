@@ -11,11 +11,12 @@ from edge.codes import (
     generate_many,
 )
 from edge.links import EdgeLink
-from edge.linkstore import FREE, LinkEntry, LinkStore, LinkStoreUnavailableError
+from edge.linkstore import FREE, LinkEntry, LinkStore, LinkStoreUnavailableError, Mints
 from edge.logs import configure_logging
 from edge.ops import Ops
 from edge.redis_connection import open_redis_client
 from edge.redis_link_store import open_link_store
+from edge.redis_mints import MINT_RENEWAL_S
 from edge.routing import Decision, decide, platform_of
 from edge.servers_url import split_servers_url
 from edge.serving import serve_edge
@@ -41,6 +42,7 @@ __all__ = [
     "IMPORTED",
     "LOCK_NAME",
     "MAX_LINE_BYTES",
+    "MINT_RENEWAL_S",
     "PREFIX",
     "SEGMENT_NAME",
     "SIGNAL_HEADERS",
@@ -53,6 +55,7 @@ __all__ = [
     "LinkEntry",
     "LinkStore",
     "LinkStoreUnavailableError",
+    "Mints",
     "Ops",
     "Outcome",
     "Route",

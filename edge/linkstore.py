@@ -27,10 +27,11 @@ class LinkEntry:
 
 @dataclass(frozen=True, slots=True)
 class Mints:
-    """How many mints began for a link, and the ids of those under way (`edge/redis_mints.py`)."""
+    """How many mints began for a link, and the ids of those under way and void (`edge/redis_mints.py`)."""
 
     version: int
     under_way: frozenset[str]
+    void: frozenset[str] = frozenset()
 
 
 GONE_VERSION: Final = 2**53 - 1
@@ -103,12 +104,16 @@ class LinkStore(Protocol):
     async def begin_mint(self, number: int, mint_id: str, follows: int, *, alone: bool = False) -> bool:
         """Whether it began, now or before. It does not where another began since version `follows`.
 
-        `alone`: nor where anything else is under way.
+        `alone`: nor where anything else is under way. Said again each `MINT_RENEWAL_S`, or it becomes void.
         """
         ...
 
-    async def end_mint(self, number: int, mint_id: str) -> None:
-        """Say that its codes are in the catalogue, or never will be."""
+    async def end_mint(self, number: int, mint_id: str) -> bool:
+        """Say that its codes are in the catalogue, or never will be. False where it had become void."""
+        ...
+
+    async def forget_void_mint(self, number: int, mint_id: str) -> None:
+        """Say that its codes are in the catalogue, or never will be, though its program may be paused."""
         ...
 
     async def resolve(self, domain_tag: str, code: str) -> int | None:

@@ -10,7 +10,7 @@ from edge.links import DOCUMENT_FIELD, EdgeLink
 from edge.linkstore import GONE_VERSION, LinkEntry, LinkStoreUnavailableError, Mints
 from edge.redis_codes import RedisCodes
 from edge.redis_connection import Command, RedisConnection
-from edge.redis_mints import BEGIN, END, MINT_WITHIN_S, READ
+from edge.redis_mints import BEGIN, END, FORGET_VOID, MINT_LEASE_S, READ
 
 LINKS_A_SCRIPT: Final = 100  # some 2 ms, for which it holds up every redirect's look-up
 
@@ -151,15 +151,19 @@ class RedisLinkStore:
         return await self._codes.claim(domain_tag, codes, numbers)
 
     async def mints(self, number: int) -> Mints:
-        version, *under_way = await self._on_mints(READ, number, b"%d" % MINT_WITHIN_S)
-        return Mints(int(version), frozenset(each.decode() for each in under_way))
+        version, *ids = await self._on_mints(READ, number, b"%d" % MINT_LEASE_S)
+        under_way, void = (frozenset(each.decode() for each in some) for some in ids)
+        return Mints(int(version), under_way, void)
 
     async def begin_mint(self, number: int, mint_id: str, follows: int, *, alone: bool = False) -> bool:
         arguments = (mint_id.encode(), b"%d" % follows, b"%d" % alone)
         return bool(await self._on_mints(BEGIN, number, *arguments))
 
-    async def end_mint(self, number: int, mint_id: str) -> None:
-        await self._on_mints(END, number, mint_id.encode())
+    async def end_mint(self, number: int, mint_id: str) -> bool:
+        return bool(await self._on_mints(END, number, mint_id.encode()))
+
+    async def forget_void_mint(self, number: int, mint_id: str) -> None:
+        await self._on_mints(FORGET_VOID, number, mint_id.encode())
 
     async def resolve(self, domain_tag: str, code: str) -> int | None:
         return await self._codes.find(domain_tag, code)

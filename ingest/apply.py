@@ -19,6 +19,7 @@ from ingest.link_events import (
     RecipientErased,
 )
 from ingest.link_saving import CodeTakenError, LinkChangedError, LinkSaving, TakenError
+from ingest.mint_lease import renew_mint
 
 
 class DomainTakenError(TakenError):
@@ -69,27 +70,35 @@ class LinkEventApplier:
 
     async def _mint(self, event: CodesMinted) -> None:
         store, number = self._link_store, event.number
-        if event.follows is not None and not await store.begin_mint(number, event.id, event.follows):
+        if event.follows is None:
+            await self._store_codes(event)
+            return
+        if not await store.begin_mint(number, event.id, event.follows):
             if not await asyncio.to_thread(self._is_stored, event):
                 raise LinkChangedError(f"others minted codes of link {number} meanwhile")
             await self._claim_of_link(event)  # it was done already, but Redis may have lost its last second
             return
-        try:
-            await self._claim_of_link(event)
-        except CodeTakenError:
-            await store.end_mint(number, event.id)
-            raise
+        async with renew_mint(store, number, event.id, event.follows):
+            try:
+                await self._store_codes(event)
+            except CodeTakenError:
+                await store.end_mint(number, event.id)
+                raise
+            if not await store.end_mint(number, event.id):
+                raise LinkChangedError(f"link {number} is gone, or its codes were given up for lost")
+
+    async def _store_codes(self, event: CodesMinted) -> None:
+        await self._claim_of_link(event)
         await asyncio.to_thread(
-            self._catalogue.add_codes, event.tenant, number, event.codes, event.at, token=event.id
+            self._catalogue.add_codes, event.tenant, event.number, event.codes, event.at, token=event.id
         )
-        await store.end_mint(number, event.id)
 
     async def _claim_of_link(self, event: CodesMinted) -> None:
         number = event.number
         await self._claim(event.tenant, event.domain, [(number, *minted) for minted in event.codes])
 
     async def _claim(self, tenant: str, domain: str, minted: Sequence[tuple[int, str, str, str]]) -> None:
-        """Claim each code for its link and recipient.
+        """Claim each code for its link and recipient. Raises `CodeTakenError` with those that are taken.
 
         A code that its link has already was claimed for this recipient before, or for another one: the code
         that is drawn twice for a link is rare, but then two people would share it.
@@ -100,10 +109,12 @@ class LinkEventApplier:
         claimed = [each for each, holder in zip(minted, holders, strict=True) if holder != FREE]
         if not claimed:
             return
-        if any(holder not in {FREE, number} for holder, number in zip(holders, numbers, strict=True)):
-            raise CodeTakenError("minted codes belong to other links")
-        if await asyncio.to_thread(self._catalogue.has_others, tenant, claimed):
-            raise CodeTakenError("minted codes belong to other recipients")
+        taken = {
+            code for code, number, holder in zip(codes, numbers, holders, strict=True)
+            if holder not in {FREE, number}
+        } | await asyncio.to_thread(self._catalogue.codes_of_others, tenant, claimed)  # fmt: skip
+        if taken:
+            raise CodeTakenError("minted codes belong to other links or recipients", taken)
 
     def _is_stored(self, event: CodesMinted) -> bool:
         pairs = [(recipient, reference) for _, recipient, reference in event.codes]

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from ingest.erasure import erase_link, erase_named, forget_recipient, name_codes_of
 from ingest.link_events import DomainDocument, LinkDocument, RecipientErased
 from ingest.link_listing import ACTIVE, LinkListing
-from ingest.minted_codes import add_codes, find_codes, have_others
+from ingest.minted_codes import NO_LINK, add_codes, codes_of_others, find_codes, use_up_token
 from ingest.warehouse import Warehouse
 
 # Beyond any version of a link: a save that arrives after the deletion never brings it back.
@@ -206,9 +206,13 @@ class Catalogue:
         """The code of each `(recipient, reference)` that has one; the oldest if it has several."""
         return find_codes(self._warehouse, tenant, number, pairs)
 
-    def has_others(self, tenant: str, claimed: Sequence[tuple[int, str, str, str]]) -> bool:
-        """Whether a (link, code, recipient, reference) has another recipient, or is the link's own code."""
-        return have_others(self._warehouse, tenant, claimed)
+    def codes_of_others(self, tenant: str, claimed: Sequence[tuple[int, str, str, str]]) -> set[str]:
+        """Codes of those (link, code, recipient, reference) of another recipient, or the link's."""
+        return codes_of_others(self._warehouse, tenant, claimed)
+
+    def void_codes(self, now_ms: int, *, token: str) -> None:
+        """From now on `add_codes` adds nothing under this token, whoever calls it. What it did stays."""
+        use_up_token(self._warehouse, now_ms, token=token)
 
     def highest_number(self) -> int:
         """The highest link number ever stored, deleted links included; 0 if there is none."""
@@ -237,7 +241,8 @@ class Catalogue:
 
     def all_codes(self) -> Iterator[tuple[int, list[str]]]:
         """Every code minted for a recipient, in lists of one link's number; a number may come again."""
-        for block in self._warehouse.stream("SELECT link, code FROM codes"):
+        sql = f"SELECT link, code FROM codes WHERE link != {NO_LINK}"  # noqa: S608 - our own constant
+        for block in self._warehouse.stream(sql):
             for number, rows in groupby(block, itemgetter(0)):
                 yield int(number), [code for _, code in rows]
 

@@ -40,6 +40,7 @@ from ingest.link_events import (
 )
 from ingest.link_listing import CursorError, LinkListing, Sort, Status
 from ingest.link_saving import CodeTakenError, LinkChangedError
+from ingest.mint_lease import renew_mint
 from ingest.outbox import MAX_EVENT_BYTES, Outbox
 from ingest.outbox_spool import OutboxUnavailableError
 from ingest.program import run
@@ -141,6 +142,7 @@ __all__ = [
     "read_tenants",
     "recipient_keys_path",
     "remove_clicks",
+    "renew_mint",
     "rotate_recipient_keys",
     "run",
     "save_tenant",

@@ -7,7 +7,7 @@ version counts.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,7 +25,11 @@ class TakenError(Exception):
 
 
 class CodeTakenError(TakenError):
-    """Another link has the code."""
+    """Another link, or another recipient, has `codes`."""
+
+    def __init__(self, message: str, codes: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.codes = frozenset(codes)
 
 
 class LinkChangedError(TakenError):

@@ -8,6 +8,8 @@ from ingest.warehouse import Warehouse
 # What one statement asks about at the most: a server takes 128 KiB a parameter (`http_max_field_value_size`).
 PARAMETER_BYTES: Final = 120_000
 _CODES_A_STATEMENT: Final = 1_000
+NO_LINK: Final = 0
+_ROWS_FOR_ALL_SHARDS: Final = 1_000
 # Pairs go as one text, which costs a tenth of two arrays. No recipient or reference has control characters.
 _PAIR_END: Final = "\x1e"
 _PART_END: Final = "\x1f"
@@ -58,8 +60,11 @@ def find_codes(
     return found
 
 
-def have_others(warehouse: Warehouse, tenant: str, claimed: Sequence[tuple[int, str, str, str]]) -> bool:
-    """Whether a (link, code, recipient, reference) has another recipient, or is the link's own code."""
+def codes_of_others(
+    warehouse: Warehouse, tenant: str, claimed: Sequence[tuple[int, str, str, str]]
+) -> set[str]:
+    """Codes of those (link, code, recipient, reference) of another recipient, or the link's own."""
+    found: set[str] = set()
     for start in range(0, len(claimed), _CODES_A_STATEMENT):
         some = set(claimed[start : start + _CODES_A_STATEMENT])
         holders = warehouse.query(
@@ -74,9 +79,18 @@ def have_others(warehouse: Warehouse, tenant: str, claimed: Sequence[tuple[int, 
             },
         )
         claimed_codes = {(link, code) for link, code, *_ in some}
-        if any(tuple(each) not in some and tuple(each[:2]) in claimed_codes for each in holders):
-            return True
-    return False
+        found |= {each[1] for each in holders if tuple(each) not in some and tuple(each[:2]) in claimed_codes}
+    return found
+
+
+def use_up_token(warehouse: Warehouse, now_ms: int, *, token: str) -> None:
+    """Codes under this token are stored by now, or never will be: the next ones under it add nothing.
+
+    What is stored in their place belongs to no tenant. On a cluster each shard knows the tokens of the rows
+    that it was sent, so there are many, and always the same ones.
+    """
+    nobody = [("", str(number), "") for number in range(_ROWS_FOR_ALL_SHARDS)]
+    add_codes(warehouse, "", [NO_LINK] * len(nobody), nobody, now_ms, token=token)
 
 
 class _PlainText(str):

@@ -148,6 +148,11 @@ def test_two_nodes_count_exactly_through_repeats_erasure_and_retention(cluster: 
     insert_clicks(cluster, batch, "a")
     assert_balanced(cluster, rows=900, removed=100)
     assert cluster.query("SELECT recipient FROM codes") == [("B",)]
+
+    codes = [(f"d{n}", f"{n}", "") for n in range(100)]
+    catalogue.void_codes(TS_MS, token="d")
+    catalogue.add_codes("default", 1, codes, TS_MS, token="d")
+    assert list(catalogue.all_codes()) == [(1, ["c2"])], "on each shard the token is used up"
     assert sweep_recipients(cluster, datetime.fromtimestamp(TS_MS / 1000, UTC)) == 0
     assert "clicks_local" in purge_deleted_rows(cluster)
 

@@ -2,10 +2,10 @@
 
     python -m tests.api.api_program
 
-    python -m tests.api.api_program before|after module:class.name nth
+    python -m tests.api.api_program before|after module:class.name nth [SIGSTOP]
 
-With the second it dies by SIGKILL at the nth call of this function: before that is carried out, or after and
-before anybody hears of it.
+With the second it dies by SIGKILL, or is stopped, at the nth call of this function: before that is carried
+out, or after and before anybody hears of it.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from ingest.contract import open_warehouse
 DATABASE = "TEST_DATABASE"
 
 
-def die_at(when: str, point: str, nth: int) -> None:
+def strike_at(when: str, point: str, nth: int, blow: signal.Signals) -> None:
     module, _, path = point.partition(":")
     owner_name, _, name = path.partition(".")
     owner = getattr(importlib.import_module(module), owner_name)
@@ -35,8 +35,8 @@ def die_at(when: str, point: str, nth: int) -> None:
         nonlocal calls
         if at == "before":
             calls += 1
-        if at == when and calls >= nth:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if at == when and calls == nth:
+            os.kill(os.getpid(), blow)
 
     @functools.wraps(wrapped)
     async def wait_for(*arguments: Any, **named: Any) -> Any:
@@ -61,8 +61,8 @@ def main() -> None:
         settings.clickhouse_url, folder=settings.warehouse_dir, database=os.environ[DATABASE]
     )
     if sys.argv[1:]:
-        when, point, nth = sys.argv[1:]
-        die_at(when, point, int(nth))
+        when, point, nth, *blow = sys.argv[1:]
+        strike_at(when, point, int(nth), signal.Signals[blow[0] if blow else "SIGKILL"])
     asyncio.run(run(settings, warehouse, asyncio.Event()))
 
 

@@ -56,7 +56,7 @@ class Program:
         """From readiness to kill -9. Python runs `command` in place of the program above."""
         with self.start(*(command or ("-c", PROGRAM))) as process:
             try:
-                self._wait_until_ready(process)
+                self.wait_until_ready(process)
                 yield process
             finally:
                 process.kill()
@@ -66,7 +66,7 @@ class Program:
         root = Path(__file__).parents[2]
         return subprocess.Popen([sys.executable, *command], cwd=root, env=self._environment)
 
-    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+    def wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + WITHIN_S
         while time.monotonic() < deadline:
             assert process.poll() is None, "the program ended"

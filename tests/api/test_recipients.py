@@ -56,17 +56,19 @@ async def test_the_same_pair_gets_its_same_code(api: RunningApi) -> None:
     assert other[0]["code"] != first[0]["code"]
 
 
-@pytest.mark.parametrize("taken", ["of another recipient", "the link's own"])
-async def test_a_code_that_is_drawn_twice_for_a_link_is_drawn_again(
+@pytest.mark.parametrize("taken", ["of another recipient", "the link's own", "of another link"])
+async def test_a_code_that_is_taken_is_drawn_again_and_the_others_are_used(
     api: RunningApi, monkeypatch: pytest.MonkeyPatch, taken: str
 ) -> None:
     link = await api.make(code="Own12345")
+    await api.make(code="Other123")
     [alice] = await mint(api, link, {"recipient": "alice"})
-    code = alice["code"] if taken == "of another recipient" else "Own12345"
-    draws = iter([["fresh001", code], ["fresh002", "fresh003"]])
+    code = {"of another recipient": alice["code"], "the link's own": "Own12345"}.get(taken, "Other123")
+    draws = iter([["fresh001", code, "fresh002"], [code], ["fresh003"]])
     monkeypatch.setattr("api.recipients.generate_many", lambda _count: next(draws))
-    minted = await mint(api, link, {"recipient": "bob"}, {"recipient": "carol"})
-    assert [each["code"] for each in minted] == ["fresh002", "fresh003"]
+    minted = await mint(api, link, {"recipient": "bob"}, {"recipient": "carol"}, {"recipient": "dave"})
+    assert [each["code"] for each in minted] == ["fresh001", "fresh003", "fresh002"]
+    assert (await mint(api, link, {"recipient": "alice"}))[0]["code"] == alice["code"]
 
 
 async def test_who_asks_for_a_pair_at_once_gets_one_code(api: RunningApi) -> None:

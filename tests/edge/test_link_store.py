@@ -202,18 +202,29 @@ async def test_who_mints_begins_only_at_the_version_that_was_read(store: LinkSto
     assert await store.begin_mint(7, "one", 0), "a repeat goes on"
     assert (await store.mints(7)) == Mints(1, frozenset({"one"}))
     assert not await store.begin_mint(7, "two", 1, alone=True)
-    await store.end_mint(7, "one")
+    assert await store.end_mint(7, "one")
     assert await store.begin_mint(7, "two", 1, alone=True)
     assert not await store.begin_mint(7, "one", 0), "what has ended does not begin again"
     assert (await store.mints(8)) == Mints(0, frozenset()), "each link has its own"
 
 
-async def test_what_mints_for_too_long_is_given_up(store: LinkStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_nobody_says_to_go_on_is_void(store: LinkStore, monkeypatch: pytest.MonkeyPatch) -> None:
     assert await store.begin_mint(7, "dead", 0)
-    monkeypatch.setattr("edge.redis_store.MINT_WITHIN_S", -1)
-    assert (await store.mints(7)) == Mints(2, frozenset())
+    with monkeypatch.context() as patched:
+        patched.setattr("edge.redis_store.MINT_LEASE_S", -1)
+        assert (await store.mints(7)) == Mints(1, frozenset(), frozenset({"dead"}))
+    assert (await store.mints(7)) == Mints(1, frozenset(), frozenset({"dead"})), "it stays so"
     assert not await store.begin_mint(7, "dead", 0)
+    assert not await store.end_mint(7, "dead")
+    assert not await store.begin_mint(7, "turn", 1, alone=True), "before it is forgotten"
+    for _ in range(2):
+        await store.forget_void_mint(7, "dead")
+        assert (await store.mints(7)) == Mints(2, frozenset())
+    assert not await store.begin_mint(7, "dead", 0)
+    assert not await store.end_mint(7, "dead")
     assert await store.begin_mint(7, "next", 2)
+    await store.forget_void_mint(7, "next")
+    assert await store.end_mint(7, "next"), "what is under way is not forgotten"
 
 
 async def test_nothing_to_claim_or_release_is_no_error(store: LinkStore) -> None:

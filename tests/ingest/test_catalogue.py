@@ -1,10 +1,13 @@
 """The catalogue on a real warehouse: versions, deletion, codes, and pages of links."""
 
 import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
+from aggregator.contract import migrate
 from ingest.contract import Catalogue, CursorError, LinkDocument, LinkListing, Sort, Warehouse
 
 NOW_MS = 1_760_000_000_000
@@ -127,6 +130,38 @@ def test_of_two_codes_for_one_recipient_the_older_counts(catalogue: Catalogue) -
     catalogue.add_codes("acme", 1, [("newer", "+15550100", "")], NOW_MS + 1, token="a")
     catalogue.add_codes("acme", 1, [("older", "+15550100", "")], NOW_MS, token="b")
     assert catalogue.codes_for("acme", 1, [("+15550100", "")]) == {("+15550100", ""): "older"}
+
+
+def test_codes_under_a_token_that_is_used_up_are_never_stored(catalogue: Catalogue) -> None:
+    late, early = [("late", "+15550100", "")], [("early", "+15550101", "")]
+    catalogue.add_codes("acme", 1, early, NOW_MS, token="a")
+    for token in "ab":
+        catalogue.void_codes(NOW_MS + 1, token=token)
+    for token, codes in (("a", early), ("b", late), ("b", late)):
+        catalogue.add_codes("acme", 1, codes, NOW_MS, token=token)
+    pairs = [("+15550100", ""), ("+15550101", "")]
+    assert catalogue.codes_for("acme", 1, pairs) == {("+15550101", ""): "early"}
+    assert list(catalogue.all_codes()) == [(1, ["early"])]
+
+
+def test_a_token_that_is_used_up_while_codes_are_stored_under_it_decides_for_all_of_them(
+    open_clickhouse: Callable[[], Warehouse],
+) -> None:
+    warehouse = open_clickhouse()
+    migrate(warehouse)
+    catalogue = Catalogue(warehouse)
+    pairs = [(f"+4477009{number:05}", "") for number in range(2_000)]
+    codes = [(f"c{at:07}", *pair) for at, pair in enumerate(pairs)]
+    with ThreadPoolExecutor(2) as threads:
+        for number in range(1, 21):
+            storing = threads.submit(catalogue.add_codes, "acme", number, codes, NOW_MS, token=f"{number}")
+            voiding = threads.submit(catalogue.void_codes, NOW_MS, token=f"{number}")
+            voiding.result()
+            found = catalogue.codes_for("acme", number, pairs)
+            storing.result()
+            assert len(found) in {0, len(pairs)}
+            assert catalogue.codes_for("acme", number, pairs) == found, "it was decided by then"
+    warehouse.close()
 
 
 def test_highest_number_of_an_empty_catalogue(catalogue: Catalogue) -> None:

@@ -15,7 +15,9 @@ What is promised:
   its nodes.
 - A Redis without the key `links` was emptied, and has not been filled again yet: it is asked as before, but
   what it does not have is refused, not missing, and what was cached goes on being served until it is whole.
-- A request waits at most `DEADLINE_S`. A look-up whose connection is lost is asked once again.
+- A request waits at most `DEADLINE_S`, and after this process stood still (a paused machine, a neighbour's
+  turn) `AFTER_PAUSE_S` more, once: Redis's reply may have come meanwhile. A look-up whose connection is lost
+  is asked once again.
 """
 
 import asyncio
@@ -39,6 +41,8 @@ from edge.server_lookups import ServerLookups
 
 DEADLINE_S: Final = 0.23  # with a sweep after it still well within the 300 ms that are promised
 SWEEP_S: Final = 0.01
+PAUSE_S: Final = 0.05  # so late comes no sweep because of requests alone
+AFTER_PAUSE_S: Final = 0.05
 CODES_A_GENERATION: Final = 43_690  # as many as a dict holds in 65,536 slots; one more doubles it
 LINKS_A_GENERATION: Final = 4_096
 
@@ -80,6 +84,7 @@ class Resolver:
         self._asked_again: set[bytes] = set()
         self._is_down = False
         self._sweeper: asyncio.TimerHandle | None = None
+        self._had_pause = False
         self._redis: Lookups = (
             ClusterLookups(address, self, domains)
             if isinstance(address, ClusterAddress)
@@ -248,6 +253,11 @@ class Resolver:
     def _sweep(self) -> None:
         """Refuse those that have waited too long; their look-ups, if sent, still fill the caches."""
         now = self._loop.time()
+        assert self._sweeper is not None  # it is what runs
+        self._had_pause = not self._had_pause and now - self._sweeper.when() > PAUSE_S
+        if self._had_pause:
+            for first in self._waiting.values():
+                first.deadline = max(first.deadline, now + AFTER_PAUSE_S)
         overdue = [field for field, first in self._waiting.items() if first.deadline <= now]
         for field in overdue:
             self._resolve(field, UNAVAILABLE)

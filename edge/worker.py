@@ -34,7 +34,7 @@ from edge.worker_settings import WorkerSettings
 
 BACKLOG: Final = 4_096
 SOCKET_BUFFER_BYTES: Final = 16 * 1024  # Linux doubles it, for what it keeps beside the bytes
-FIRST_CONNECTION_S: Final = 0.25
+FIRST_CONNECTION_S: Final = 1.0  # a Redis that refuses does so at once; only one that hangs is waited for
 IDLE_GRACE_S: Final = 1.0
 DRAIN_S: Final = 5.0
 DRAIN_LOOK_S: Final = 0.02

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.links import EdgeLink
+from edge.resolver import DEADLINE_S
 from tests.edge.conftest import DESTINATION, Edge, Reply, running_edge, until, until_async
 from tests.fixtures.ports import free_port
 from tests.fixtures.redis import RedisServer
@@ -139,6 +141,20 @@ async def test_a_lookup_lost_with_its_connection_is_asked_again(
         await until(lambda: proxy.asked > asked)
         proxy.cut()
         proxy.flowing.set()
+        assert (await asking).status == 302
+
+
+async def test_a_machine_that_stood_still_is_no_redis_that_does(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    async with behind_proxy(redis_server, tmp_path) as (edge, proxy):
+        await edge.put(1, "own12345")
+        proxy.flowing.clear()
+        asked = proxy.asked
+        asking = asyncio.create_task(edge.get("/own12345"))
+        await until(lambda: proxy.asked > asked)
+        proxy.flowing.set()
+        time.sleep(2 * DEADLINE_S)  # noqa: ASYNC251 - the loop stands still, as in a paused process
         assert (await asking).status == 302
 
 

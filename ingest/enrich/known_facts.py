@@ -1,6 +1,6 @@
 """What was found out about texts, remembered: asked for a whole batch at a time."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
 import numpy as np
@@ -11,14 +11,15 @@ Fact = TypeVar("Fact", bound=Hashable)
 
 
 class KnownFacts(Generic[Fact]):
-    """The fact of each text that was asked for, as `find` has it. Texts of the same fact share it.
+    """The fact of each text that was asked for. Texts of the same fact share it.
 
-    Forgets all once there would be more than `size` texts. For one thread at a time.
+    `find_all` answers each of some texts, in any order, with its fact. Forgets all once there would be more
+    than `size` texts. For one thread at a time.
     """
 
-    def __init__(self, find: Callable[[str], Fact], size: int) -> None:
+    def __init__(self, find_all: Callable[[Collection[str]], Iterable[tuple[str, Fact]]], size: int) -> None:
         self.misses = 0
-        self._find: Final = find
+        self._find_all: Final = find_all
         self._size: Final = size
         self._codes: dict[str, int] = {}
         self._facts: dict[Fact, int] = {}
@@ -45,5 +46,5 @@ class KnownFacts(Generic[Fact]):
             self.forget()
             unknown = set(texts)
         self.misses += len(unknown)
-        for text in unknown:
-            self._codes[text] = self._facts.setdefault(self._find(text), len(self._facts))
+        for text, fact in self._find_all(unknown):
+            self._codes[text] = self._facts.setdefault(fact, len(self._facts))

@@ -1,5 +1,6 @@
 """Networks: ASN files of both kinds, both address families, kinds by number and name, files that change."""
 
+import ipaddress
 import os
 import threading
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.enrich.addresses import are_private, is_private, split_ipv4
 from ingest.enrich.database_files import CHECK_INTERVAL_S
 from ingest.enrich.geo import Geo
 from ingest.enrich.network import PRIVATE, UNKNOWN, Network, Networks
@@ -145,3 +147,57 @@ def test_kinds(asn: int, name: str, kind: str) -> None:
 @given(st.text(max_size=40) | st.ip_addresses().map(str))
 def test_any_address_has_a_network(address: str) -> None:
     assert Networks(None).find(address) in {PRIVATE, UNKNOWN}
+
+
+@pytest.fixture(scope="module")
+def two_tables(tmp_path_factory: pytest.TempPathFactory) -> Networks:
+    """Two tables that contradict each other: the first decides where it knows an address."""
+    folder = tmp_path_factory.mktemp("tables")
+    (folder / "a-asn-ipv4-num.csv").write_text("16777216,16777471,1,First\n167772160,167772415,2,Private\n")
+    (folder / "b-asn-ipv4-num.csv").write_text("16777000,16777300,3,Second\n16777472,4294967295,4,\n")
+    (folder / "asn-ipv6-num.csv").write_text(TABLE_6)
+    return Networks(folder)
+
+
+def expected_of_two_tables(address: str) -> Network:
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return UNKNOWN
+    if isinstance(ip, ipaddress.IPv6Address):
+        return Network(64501, "Example Mobile", "mobile") if address == "2a00::1" else UNKNOWN
+    if is_private(ip):
+        return PRIVATE
+    number = int(ip)
+    if 16777216 <= number <= 16777471:
+        return Network(1, "First", "other")
+    if 16777000 <= number <= 16777300:
+        return Network(3, "Second", "other")
+    return Network(4, "Unknown", "other") if number >= 16777472 else UNKNOWN
+
+
+addresses = (
+    st.integers(0, 2**32 - 1).map(lambda number: str(ipaddress.IPv4Address(number)))
+    | st.integers(16776990, 16777500).map(lambda number: str(ipaddress.IPv4Address(number)))
+    | st.sampled_from(["10.0.0.1", "9.255.255.255", "11.0.0.0", "192.168.255.255", "172.32.0.0", "0.0.0.0"])
+)
+
+
+@given(
+    st.lists(addresses | st.sampled_from(["2a00::1", "2b00::1"])),
+    st.sampled_from([[], ["1.2.3", "01.2.3.4", "", "\0", "é"]]),
+)
+def test_many_at_a_time_have_the_networks_of_each(
+    two_tables: Networks, texts: list[str], nonsense: list[str]
+) -> None:
+    texts = texts + nonsense
+    two_tables._known.forget()  # else it would not look them up again
+    assert list(two_tables.find_all(texts)) == [expected_of_two_tables(text) for text in texts]
+
+
+@given(st.lists(addresses))
+def test_many_at_a_time_are_private_where_each_is(texts: list[str]) -> None:
+    plain, numbers, others = split_ipv4([*texts, "::1"])
+    assert (plain, others) == (texts, ["::1"])
+    assert numbers.tolist() == [int(ipaddress.IPv4Address(text)) for text in texts]
+    assert are_private(numbers).tolist() == [is_private(ipaddress.IPv4Address(text)) for text in texts]

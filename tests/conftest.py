@@ -21,4 +21,5 @@ pytest_plugins = [
     "tests.fixtures.redis_cluster",
     "tests.fixtures.system",
     "tests.fixtures.warehouse",
+    "tests.fixtures.downloads",
 ]

@@ -4,11 +4,14 @@ import fcntl
 import hashlib
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Final
 
 CACHE: Final = Path(__file__).parents[1] / ".cache"
 FETCH_DEADLINE_S: Final = 300
+PAUSES_S: Final = (0, 5, 20)  # before each try: networks fail for a moment
+_unavailable: dict[str, str] = {}
 
 
 class JarsUnavailableError(Exception):
@@ -18,8 +21,10 @@ class JarsUnavailableError(Exception):
 def fetch_jars(pom: Path, *, name: str, needs: tuple[str, ...]) -> Path:
     """The folder of the jars that `pom` names, fetched if it isn't there; `needs` are programs to run them.
 
-    Raises `JarsUnavailableError`.
+    What could not be fetched is not tried again by this process. Raises `JarsUnavailableError`.
     """
+    if name in _unavailable:
+        raise JarsUnavailableError(_unavailable[name])
     missing = [program for program in needs if shutil.which(program) is None]
     if missing:
         raise JarsUnavailableError(
@@ -30,7 +35,11 @@ def fetch_jars(pom: Path, *, name: str, needs: tuple[str, ...]) -> Path:
     with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another test run may be fetching them
         if not jars.exists():
-            _fetch(pom, jars)
+            try:
+                _fetch(pom, jars)
+            except JarsUnavailableError as error:
+                _unavailable[name] = str(error)
+                raise
     return jars
 
 
@@ -38,15 +47,25 @@ def _fetch(pom: Path, jars: Path) -> None:
     if shutil.which("mvn") is None:
         raise JarsUnavailableError("mvn missing: apt-get install maven")
     unfinished = jars.with_suffix(".new")
-    shutil.rmtree(unfinished, ignore_errors=True)
     command = ["mvn", "--batch-mode", "--quiet", "--file", str(pom), "dependency:copy-dependencies"]
-    done = subprocess.run(
-        [*command, f"-DoutputDirectory={unfinished}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=FETCH_DEADLINE_S,
-    )
-    if done.returncode:
-        raise JarsUnavailableError(f"the jars of {pom} could not be fetched by mvn: {done.stdout[-1000:]}")
-    unfinished.rename(jars)
+    why = ""
+    for pause_s in PAUSES_S:
+        time.sleep(pause_s)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        try:
+            done = subprocess.run(
+                [*command, f"-DoutputDirectory={unfinished}"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=FETCH_DEADLINE_S,
+            )
+        except subprocess.TimeoutExpired:
+            why = f"no end after {FETCH_DEADLINE_S} s"
+            continue
+        if not done.returncode:
+            unfinished.rename(jars)
+            return
+        why = done.stdout[-1000:]
+    raise JarsUnavailableError(f"the jars of {pom} could not be fetched by mvn: {why}")

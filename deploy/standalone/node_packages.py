@@ -17,7 +17,8 @@ from deploy.standalone.progress import Progress
 
 TIMEOUT_S: Final = 300.0
 _POLL_S: Final = 0.2
-_OPTIONS: Final = ("--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1", "--loglevel=error")
+_OPTIONS: Final = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+_RETRIES: Final = ("--fetch-retries=3", "--fetch-retry-mintimeout=2000", "--fetch-retry-maxtimeout=8000")
 
 
 class InstallError(Exception):
@@ -52,7 +53,7 @@ def install(project: Path, what: str, environment: Path, *, timeout_s: float = T
 
 
 def _install(project: Path, what: str, environment: Path, timeout_s: float) -> None:
-    command = [*_npm(environment), "ci", *_OPTIONS]
+    command = [*_npm(environment), "ci", *_OPTIONS, *_RETRIES]
     progress = Progress(f"Fetching {what}")
     with subprocess.Popen(
         command,

@@ -45,7 +45,7 @@ def bootstrap(root: Path, *arguments: str, **environment: str) -> subprocess.Com
     return subprocess.run(
         [sys.executable, "-m", "deploy.standalone.bootstrap", *arguments],
         cwd=root,
-        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **environment},
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

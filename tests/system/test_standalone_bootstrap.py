@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy.standalone import node_packages
+from tests.fixtures.stopwatch import check_promise
 from tests.fixtures.system import ROOT
 
 WARM_CPU_S = 0.2  # with nothing to install; it is not timed, for others use the machine too
@@ -78,7 +79,7 @@ def test_installs_once_and_costs_nothing_afterwards(checkout: Path) -> None:
         again = bootstrap(checkout)
         seconds.append(cpu_of_children_s() - before_s)
         assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
-    assert min(seconds) < WARM_CPU_S
+    check_promise(min(seconds), WARM_CPU_S)
 
 
 def test_adds_the_development_packages_when_asked_to(checkout: Path) -> None:

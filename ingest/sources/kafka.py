@@ -30,10 +30,11 @@ from aiokafka.errors import KafkaError
 
 from ingest.kafka.address import CLICKS_TOPIC, DEAD_SUFFIX, KafkaAddress
 from ingest.kafka.errors import BusUnavailableError
-from ingest.kafka.group_offsets import GenerationOverError, GroupOffsets
+from ingest.kafka.group_offsets import GenerationOverError
 from ingest.kafka.record_reader import RecordReader
 from ingest.kafka.stopping import stop_consumer
 from ingest.kafka.topics import Topic, ensure_topics
+from ingest.sources.kafka_assignment import KafkaAssignment
 from ingest.sources.kafka_partition import KafkaPartition
 from ingest.sources.kafka_position import KafkaPosition
 from ingest.sources.source import Fetched, PartitionLostError, Range, Source
@@ -52,16 +53,6 @@ _UNLIMITED_MS: Final = 24 * 3_600_000  # a warehouse that is down for hours must
 _log = logging.getLogger(__name__)
 
 
-class _Assignment:
-    """What one generation of the group gave us. `partitions` is filled once the offsets were read."""
-
-    def __init__(self, number: int, offsets: GroupOffsets, assigned: Iterable[TopicPartition]) -> None:
-        self.number = number
-        self.offsets = offsets
-        self.assigned = tuple(assigned)
-        self.partitions: dict[TopicPartition, KafkaPartition] | None = None
-
-
 class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types
     """A member of the group. Connects at the first `fetch`, and again after every failure."""
 
@@ -71,9 +62,9 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         self._session_timeout_s = session_timeout_s
         self._consumer: AIOKafkaConsumer | None = None
         self._reader: RecordReader | None = None
-        self._assignment: _Assignment | None = None
+        self._assignment: KafkaAssignment | None = None
         self._assignments = 0  # so many there were
-        self._polling: asyncio.Task[tuple[_Assignment, list[Fetched]]] | None = None
+        self._polling: asyncio.Task[tuple[KafkaAssignment, list[Fetched]]] | None = None
         self._topics: list[Topic] = []
         self._turns = 0
         self._last_record_s = 0.0
@@ -97,17 +88,17 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
 
     async def plan(self, batch: Range) -> None:
         """As `Source.plan`. Raises `ValueError` out of turn, `BusUnavailableError`."""
-        partition = self._find(batch)
+        assignment, partition = self._find(batch)
         if partition.plan == batch:
             return
         partition.turn(batch)
-        await self._write(partition, partition.planned(batch))
+        await self._write(assignment, partition, partition.planned(batch))
 
     async def commit(self, batch: Range) -> None:
         """As `Source.commit`. Raises `ValueError` out of turn, `BusUnavailableError`."""
-        partition = self._find(batch)
+        assignment, partition = self._find(batch)
         partition.turn(batch)
-        await self._write(partition, partition.stored(batch))
+        await self._write(assignment, partition, partition.stored(batch))
 
     @property
     def unit(self) -> Literal["events"]:
@@ -137,15 +128,15 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Called by the consumer when it has joined."""
         self._assignments += 1
-        self._assignment = _Assignment(self._assignments, GroupOffsets(self._consumer), assigned)
+        self._assignment = KafkaAssignment(self._assignments, self._consumer, assigned)
 
-    async def _poll(self, max_records: int) -> tuple[_Assignment, list[Fetched]]:
+    async def _poll(self, max_records: int) -> tuple[KafkaAssignment, list[Fetched]]:
         """Consume until there is something to hand out."""
         try:
             while True:
                 consumer = self._consumer or await self._connect()
                 if self._assignment is not None and self._assignment.partitions is None:
-                    await self._read_positions(consumer, self._assignment)
+                    await self._read_positions(self._assignment)
                 assignment = self._assignment
                 found = await self._consume(consumer, assignment, max_records)
                 if found and assignment is not None:
@@ -188,33 +179,16 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
             with contextlib.suppress(KafkaError):
                 await stop_consumer(consumer)
 
-    async def _read_positions(self, consumer: AIOKafkaConsumer, assignment: _Assignment) -> None:
-        """Find out how far our partitions are stored; where nobody has said so yet, say it."""
-        committed = await assignment.offsets.fetch(assignment.assigned)
-        partitions: dict[TopicPartition, KafkaPartition] = {}
-        begun: dict[TopicPartition, tuple[int, str]] = {}
-        for at in assignment.assigned:
-            offset, metadata = committed.get(at, (None, ""))
-            position = None if offset is None else KafkaPosition.parse(offset, metadata)
-            if position is None:
-                if offset is None:
-                    offset = (await consumer.beginning_offsets([at]))[at]
-                position = KafkaPosition.begin(offset)
-                begun[at] = (offset, position.metadata())
-            partitions[at] = KafkaPartition(at.topic, at.partition, position, assignment.number)
-        if begun:
-            try:
-                await assignment.offsets.commit(begun)
-            except GenerationOverError:
-                if self._assignment is assignment:
-                    self._assignment = None
-                return
+    async def _read_positions(self, assignment: KafkaAssignment) -> None:
+        try:
+            await assignment.read_positions()
+        except GenerationOverError:
+            self._leave(assignment)
         if self._assignment is assignment:
-            assignment.partitions = partitions
-            self._rewind(consumer)
+            assignment.rewind()
 
     async def _consume(
-        self, consumer: AIOKafkaConsumer, assignment: _Assignment | None, max_records: int
+        self, consumer: AIOKafkaConsumer, assignment: KafkaAssignment | None, max_records: int
     ) -> list[Fetched]:
         assert self._reader is not None
         self._turns += 1
@@ -225,7 +199,8 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
             timeout_s=POLL_S,
         )
         if assignment is None or self._assignment is not assignment or assignment.partitions is None:
-            self._rewind(consumer)  # it is not known whose records these are: they are read again
+            if self._assignment is not None:
+                self._assignment.rewind()  # it is not known whose records these are: they are read again
             return []
         await self._watch(consumer, assignment.partitions, anything=bool(consumed))
         if self._assignment is not assignment:
@@ -239,12 +214,6 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
             if partition.read_to != records.ends[-1]:
                 consumer.seek(at, partition.read_to)
         return found
-
-    def _rewind(self, consumer: AIOKafkaConsumer) -> None:
-        assignment = self._assignment
-        if assignment is not None and assignment.partitions is not None:
-            for at, partition in assignment.partitions.items():
-                consumer.seek(at, partition.read_to)
 
     async def _watch(
         self,
@@ -264,27 +233,27 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         if any(end > partitions[at].read_to for at, end in ends.items()):
             raise BusUnavailableError("the consumer gets none of the records that are there")
 
-    async def _write(self, partition: KafkaPartition, position: KafkaPosition) -> None:
-        assignment = self._assignment
-        assert assignment is not None
-        at = TopicPartition(partition.topic, partition.number)
+    async def _write(
+        self, assignment: KafkaAssignment, partition: KafkaPartition, position: KafkaPosition
+    ) -> None:
         try:
-            await assignment.offsets.commit({at: (position.stored, position.metadata())})
+            await assignment.write(partition, position)
         except GenerationOverError as error:
-            if self._assignment is assignment:
-                self._assignment = None
+            self._leave(assignment)
             raise PartitionLostError(str(error)) from error
-        partition.position = position
 
-    def _find(self, batch: Range) -> KafkaPartition:
+    def _leave(self, assignment: KafkaAssignment) -> None:
+        if self._assignment is assignment:
+            self._assignment = None
+
+    def _find(self, batch: Range) -> tuple[KafkaAssignment, KafkaPartition]:
         assignment = self._assignment
-        if assignment is not None and assignment.partitions is not None:
-            for partition in assignment.partitions.values():
-                if (partition.name, partition.generation) == (batch.partition, batch.generation):
-                    return partition
-        raise PartitionLostError(
-            f"{batch.partition} is not read here, or was read before the group was rebalanced"
-        )
+        partition = None if assignment is None else assignment.find(batch)
+        if assignment is None or partition is None:
+            raise PartitionLostError(
+                f"{batch.partition} is not read here, or was read before the group was rebalanced"
+            )
+        return assignment, partition
 
 
 def _rotated(partitions: Sequence[TopicPartition], turns: int) -> list[TopicPartition]:

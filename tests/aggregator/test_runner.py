@@ -23,7 +23,7 @@ from tests.fixtures.ports import free_port
 
 NOW = datetime(2025, 6, 15, 12, 7, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
-WITHIN_S = 90
+WITHIN_S = 180
 
 
 @pytest.fixture

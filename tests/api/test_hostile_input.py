@@ -44,7 +44,7 @@ ODD_VALUES_A_FIELD: Final = 4
 async def stranger(api: RunningApi) -> AsyncIterator[httpx.AsyncClient]:
     """Another tenant's client, beside a link that it must not see."""
     await api.make(name="Whisper", campaign="Whisper", tags=["whisper"], external_id="whisper")
-    async with httpx.AsyncClient(base_url=api.url, headers={"Key": OTHER_KEY}, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=api.url, headers={"Key": OTHER_KEY}, timeout=180) as client:
         yield client
 
 

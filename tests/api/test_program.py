@@ -14,7 +14,7 @@ from ingest.contract import Warehouse
 from tests.fixtures.ports import free_port
 from tests.fixtures.redis import RedisServer
 
-WITHIN_S = 90
+WITHIN_S = 180
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.fixtures.ports import free_ports
 from tests.fixtures.warehouse import CLICKHOUSE, install_clickhouse
 
 CLUSTER = "campaigns"
-START_DEADLINE_S = 90
+START_DEADLINE_S = 180
 _REPLICATED = re.compile(rf"Replicated(\w*)MergeTree\({re.escape(REPLICA_PATH)}(?:, )?")
 
 

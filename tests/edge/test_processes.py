@@ -24,7 +24,7 @@ from tests.fixtures.redis import RedisServer
 from tests.fixtures.stopwatch import stood_in_line_s, stopwatch
 
 REPOSITORY = Path(__file__).parents[2]
-DEADLINE_S = 90
+DEADLINE_S = 180
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -46,7 +46,7 @@ def click_by(address: str, port: int, **headers: str) -> int:
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     head = "\r\n".join(("GET /Penhgyab HTTP/1.1", "Host: localhost", "Connection: close", *lines, "", ""))
     host = "::1" if ":" in address else "127.0.0.1"
-    with socket.create_connection((host, port), timeout=5, source_address=(address, 0)) as connection:
+    with socket.create_connection((host, port), timeout=180, source_address=(address, 0)) as connection:
         connection.sendall(head.encode())
         return int(connection.makefile("rb").readline().split()[1])
 

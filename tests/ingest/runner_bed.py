@@ -19,7 +19,7 @@ from ingest.runner import Runner
 from ingest.sources import open_source
 from tests.ingest.click_events import NOON_MS, click_json
 
-DEADLINE_S = 90.0
+DEADLINE_S = 180
 
 
 class Ingest:

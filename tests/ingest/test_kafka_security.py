@@ -14,7 +14,7 @@ from tests.kafka.reading import read_topic
 from tests.kafka.secured import SecuredKafka, secured_kafka
 from tests.maven_jars import JarsUnavailableError
 
-pytestmark = [pytest.mark.needs_kafka, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.needs_kafka
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from tests.kafka.cluster import KafkaCluster
 from tests.kafka.reading import read_topic
 
 pytestmark = pytest.mark.needs_kafka
-DEADLINE_S = 90
+DEADLINE_S = 180
 REBUILT_WITHIN_S = 5
 
 

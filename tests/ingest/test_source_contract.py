@@ -17,7 +17,7 @@ from ingest.sources import open_source
 from ingest.sources.source import Fetched, PartitionLostError, Range, Source
 from tests.kafka.feeder import KafkaFeeder
 
-WITHIN_S = 60
+WITHIN_S = 180
 """Long, for readers of a group wait for one another."""
 
 

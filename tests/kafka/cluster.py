@@ -15,7 +15,7 @@ from typing import Final
 from tests.fixtures.ports import free_ports
 from tests.maven_jars import fetch_jars
 
-START_DEADLINE_S: Final = 120
+START_DEADLINE_S: Final = 180
 CLUSTER_ID: Final = "c21hcnRsaW5rcy10ZXN0cw"
 JVM_OPTIONS: Final = (
     *("-Xms256m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"),

@@ -11,7 +11,7 @@ from ingest.kafka.address import CLICKS_TOPIC, parse_address
 from ingest.kafka.topics import ensure_topics
 from ingest.sources.kafka import GROUP
 
-DEADLINE_S = 60
+DEADLINE_S = 180
 Answer = TypeVar("Answer")
 
 

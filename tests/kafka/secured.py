@@ -114,7 +114,7 @@ def _format(jars: Path, properties: Path) -> None:
     tool = ["java", *JVM_OPTIONS, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format"]
     scram = f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"
     command = [*tool, "-t", CLUSTER_ID, "-c", str(properties), "--add-scram", scram]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, timeout=180)
 
 
 def wait_until_open(port: int) -> None:

@@ -9,8 +9,8 @@ from typing import Final
 
 from tests.maven_jars import fetch_jars
 
-START_DEADLINE_S: Final = 120
-ANSWER_DEADLINE_S: Final = 90
+START_DEADLINE_S: Final = 180
+ANSWER_DEADLINE_S: Final = 180
 FOLDER: Final = Path(__file__).parent
 NEEDED: Final = ("java", "javac", "mvn")
 JVM_OPTIONS: Final = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")

@@ -11,7 +11,7 @@ CLICKS = 60
 
 
 def click(system: System, code: str, times: int) -> None:
-    with httpx.Client(base_url=system.edge_url, timeout=30) as client:
+    with httpx.Client(base_url=system.edge_url, timeout=120) as client:
         for _ in range(times):
             assert client.get(f"/{code}").status_code == 302
 
@@ -56,7 +56,7 @@ def check_accounts(system: System, api: httpx.Client) -> None:
     assert (ledger["rows"], ledger["removed"]["erased"]) == (CLICKS, 2 * CLICKS)
     gone = wait_until(
         "the edge to forget the code",
-        lambda: httpx.get(f"{system.edge_url}/{alice}", timeout=30).status_code == 404,
+        lambda: httpx.get(f"{system.edge_url}/{alice}", timeout=120).status_code == 404,
     )
     assert gone
     click(system, bob, 1)

@@ -41,7 +41,7 @@ def test_each_program_and_neighbour_fails_once_under_load(tmp_path: Path) -> Non
 def _kill_worker(site: Site) -> None:
     victim = site.programs.process("edge").children()[0]
     victim.kill()
-    victim.wait(60)
+    victim.wait(180)
     wait_until("it is back", lambda: len(site.programs.process("edge").children()) == 2)
 
 

@@ -138,7 +138,7 @@ def test_a_restart_under_load_drops_no_request(redis_server: RedisServer, tmp_pa
         finally:
             for program in replacements:
                 program.process.terminate()
-                program.process.wait(60)
+                program.process.wait(180)
     report(f"{len(kept.answered)} answered on kept connections, {len(fresh.answered)} on fresh ones")
     assert kept.failed == []
     assert fresh.failed == []

@@ -147,7 +147,7 @@ def test_says_in_one_line_that_nothing_runs(new_system: Callable[..., System]) -
         env=new_system().environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 1

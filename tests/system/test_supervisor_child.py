@@ -43,7 +43,7 @@ class Lines:
         return [line for _, line in self.heard]
 
     async def wait_for(self, word: str, count: int = 1) -> None:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(180):
             while sum(word in line for line in self.texts) < count:
                 self._more.clear()
                 await self._more.wait()

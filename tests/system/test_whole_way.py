@@ -32,7 +32,7 @@ def click(
     system: System, path: str, user_agent: str, address: str = "192.0.2.7", method: str = "GET"
 ) -> tuple[int, str | None]:
     """One request to the public port: status and Location."""
-    connection = http.client.HTTPConnection("127.0.0.1", system.edge_port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", system.edge_port, timeout=120)
     headers = {"User-Agent": user_agent, "X-Forwarded-For": address, "Host": f"localhost:{system.edge_port}"}
     connection.request(method, path, headers=headers)
     answer = connection.getresponse()

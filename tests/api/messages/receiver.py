@@ -37,7 +37,7 @@ class Receiver:
             self._at_once -= 1
 
     async def wait_for(self, requests: int) -> None:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(180):
             while len(self.got) < requests:
                 self._news.clear()
                 await self._news.wait()

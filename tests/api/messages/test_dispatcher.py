@@ -42,7 +42,7 @@ class Handover:
 
     async def wait_for(self, *messages: Message) -> list[Fate]:
         ids = {message.id for message in messages}
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(180):
             while True:
                 rows = await asyncio.to_thread(self._warehouse.query, "SELECT id FROM message_statuses")
                 if ids <= {message_id for (message_id,) in rows}:

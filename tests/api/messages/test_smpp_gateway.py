@@ -134,7 +134,7 @@ async def test_a_connection_that_is_dead_without_saying_so_is_noticed(
     assert session is not None
     os.kill(smsc.process.pid, signal.SIGSTOP)
     try:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(180):
             while not session.is_closed:  # noqa: ASYNC110 - nothing to wait on
                 await asyncio.sleep(0.01)
     finally:
@@ -153,7 +153,7 @@ async def test_a_bind_that_is_refused_leaves_messages_waiting(smsc: Smsc, make_m
 
 async def _send_when_open(gateway: SmppGateway | object, message: object) -> None:
     """Connections are not tried more often than once a second."""
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(180):
         while True:
             try:
                 await gateway.send(message)  # type: ignore[attr-defined]  # either gateway

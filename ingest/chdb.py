@@ -28,6 +28,7 @@ ENGINE_OPTIONS: Final = {
     "max_server_memory_usage_to_ram_ratio": 0.5,
     "mark_cache_size": 256 << 20,
     "primary_index_cache_size": 256 << 20,
+    "config-file": str(Path(__file__).with_name("chdb_engine.xml")),
 }
 
 

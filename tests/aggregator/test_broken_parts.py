@@ -47,3 +47,11 @@ def test_a_table_that_was_left_detached_is_attached(warehouse: Warehouse) -> Non
     warehouse.command("DETACH TABLE clicks SYNC")
     assert mend_broken_parts(warehouse) == []
     assert seqs(warehouse) == [0, 1, 2]
+
+
+def test_what_was_merged_is_kept_for_long_enough(warehouse: Warehouse) -> None:
+    """The library's own value is 0: it deletes it with its next clean-up."""
+    ((kept_s,),) = warehouse.query(
+        "SELECT toUInt32(value) FROM system.merge_tree_settings WHERE name = 'old_parts_lifetime'"
+    )
+    assert int(str(kept_s)) >= 480

@@ -6,6 +6,7 @@ process. With a TCP port and a configuration file it is a node that others can r
 
 import ctypes
 import sys
+from pathlib import Path
 
 SERVE_FOR_EVER = (
     "SELECT sleepEachRow(1) FROM system.numbers"
@@ -17,7 +18,8 @@ def main(library: str, folder: str, port: str, tcp_port: str = "", config: str =
     listen = "SYSTEM START LISTEN HTTP; " + ("SYSTEM START LISTEN TCP; " if tcp_port else "")
     arguments = [
         "clickhouse",
-        *(["--config-file", config, "--tcp_port", tcp_port] if tcp_port else []),
+        *("--config-file", config or str(Path(__file__).with_name("server.xml"))),
+        *(("--tcp_port", tcp_port) if tcp_port else ()),
         "--path",
         folder,
         "--http_port",

@@ -6,6 +6,7 @@ version counts.
 """
 
 import asyncio
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ class LinkSaving:
         if not batch:
             return
         links = [each.link for each in batch]
-        token = batch[0].token if len(batch) == 1 else f"{batch[0].token}+{len(batch)}"
+        token = _token([each.token for each in batch])
         try:
             await asyncio.to_thread(self._catalogue.save_links, links, token=token)
         except WarehouseUnavailableError:
@@ -114,6 +115,11 @@ class LinkSaving:
         for each in batch:
             if not each.saved.done():  # whoever waited for it may be gone
                 each.saved.set_result(None)
+
+
+def _token(tokens: Sequence[str]) -> str:
+    """For the same links always the same, and for no others: those would be dropped in silence."""
+    return tokens[0] if len(tokens) == 1 else hashlib.sha256("\n".join(tokens).encode()).hexdigest()
 
 
 def _refuse(batch: Sequence[_Waiting], error: Exception) -> None:

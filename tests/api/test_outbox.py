@@ -1,5 +1,6 @@
 """The outbox: an event that is on disk takes effect, whoever dies; one that can't wait takes none."""
 
+import asyncio
 import dataclasses
 import os
 import signal
@@ -225,6 +226,19 @@ async def test_what_can_not_be_applied_now_is_settled_in_order(
     assert await link_store.resolve("", "Vain") is None, "nobody was told of the code: it is free again"
     outbox.close()
     assert not folder_names(tmp_path), "a spool that is applied as a whole is not kept"
+
+
+async def test_a_repeat_that_is_stored_with_others_hides_none_of_them(
+    link_store: LinkStore, warehouse: Warehouse
+) -> None:
+    """Its insert was done and the answer lost; what is saved beside the repeat are other links."""
+    catalogue = Catalogue(warehouse)
+    applier = LinkEventApplier(link_store, catalogue)
+    first, second, third = (saved(link_document(number)) for number in (1, 2, 3))
+    await asyncio.gather(applier.apply(first), applier.apply(second))
+    await asyncio.gather(applier.apply(first), applier.apply(third))
+    for event in (first, second, third):
+        assert catalogue.link(TENANT, event.link.id) == event.link
 
 
 async def test_the_edge_link_is_the_link(api: RunningApi) -> None:

@@ -134,7 +134,7 @@ class Bulk:
 def _read_line(line: Line) -> BulkLine:
     value = parse_json(bytes_of(line), "JSON of this line")
     op = value.get("op", "create") if isinstance(value, dict) else "create"
-    if op not in _MODELS:
+    if not isinstance(op, str) or op not in _MODELS:
         raise invalid_body(Flaw(f"One of {', '.join(_MODELS)}", pointer_to("op")))
     try:
         wanted: BulkLine = _MODELS[op].validate_python(value)

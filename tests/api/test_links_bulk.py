@@ -40,6 +40,7 @@ async def test_what_fails_is_a_problem_of_its_line_and_the_rest_goes_on(api: Run
     verdicts = await bulk(
         api,
         b"nope",
+        b'{"op": ["create"]}',
         {"op": "rename"},
         {"destination_url": "ftp://www.example.com/"},
         {"destination_url": URL, "code": "Taken1"},
@@ -48,9 +49,10 @@ async def test_what_fails_is_a_problem_of_its_line_and_the_rest_goes_on(api: Run
         b'{"destination_url": "' + b"x" * 70_000 + b'"}',
         {"destination_url": URL, "code": "Fresh1"},
     )
-    assert [verdict["line"] for verdict in verdicts] == list(range(1, 9))
+    assert [verdict["line"] for verdict in verdicts] == list(range(1, 10))
     assert [verdict.get("problem", {}).get("type") for verdict in verdicts] == [
         "/problems/malformed-body",
+        "/problems/invalid-body",
         "/problems/invalid-body",
         "/problems/invalid-body",
         "/problems/code-taken",
@@ -59,13 +61,14 @@ async def test_what_fails_is_a_problem_of_its_line_and_the_rest_goes_on(api: Run
         "/problems/body-too-large",
         None,
     ]
-    assert [verdicts[at]["problem"]["errors"][0]["pointer"] for at in (1, 2, 3, 5)] == [
+    assert [verdicts[at]["problem"]["errors"][0]["pointer"] for at in (1, 2, 3, 4, 6)] == [
+        "#/op",
         "#/op",
         "#/destination_url",
         "#/code",
         "#/external_id",
     ]
-    assert verdicts[7]["link"]["code"] == "Fresh1"
+    assert verdicts[8]["link"]["code"] == "Fresh1"
 
 
 async def test_a_thousand_links_are_made_in_order_and_stored_once(api: RunningApi) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.contract import migrate
 from ingest.contract import Warehouse
 from ingest.shipper.partitions import choose_partition
 from tests.fixtures.system import ROOT, wait_until
@@ -27,6 +26,7 @@ pytestmark = [pytest.mark.drill, pytest.mark.needs_kafka]
 PARTITIONS = 8
 SOURCES = range(101, 113)
 LOT = 60
+AHEAD = 50 * LOT * len(SOURCES)
 MONTH_END_MS = 1_790_812_800_000  # 2026-10-01
 
 
@@ -98,19 +98,13 @@ class Group:
 
 
 @pytest.fixture
-def warehouse(open_clickhouse: Callable[[], Warehouse]) -> Iterator[Warehouse]:
-    warehouse = open_clickhouse()
-    migrate(warehouse)
-    yield warehouse
-    warehouse.close()
-
-
-@pytest.fixture
-def make_group(tmp_path: Path, clickhouse_url: str, warehouse: Warehouse) -> Iterator[Callable[[str], Group]]:
+def make_group(
+    tmp_path: Path, clickhouse_url: str, clickhouse: Warehouse
+) -> Iterator[Callable[[str], Group]]:
     with ExitStack() as stack:
 
         def make(events_url: str) -> Group:
-            group = Group(tmp_path, events_url, clickhouse_url, warehouse)
+            group = Group(tmp_path, events_url, clickhouse_url, clickhouse)
             stack.callback(group.close)
             return group
 
@@ -151,7 +145,8 @@ def test_members_killed_at_every_point(
         mortal = group.join(point, 1 + number % 3)
 
         def died(mortal: "subprocess.Popen[bytes]" = mortal) -> bool:
-            stream.feed()
+            if stream.total < group.stored() + AHEAD:  # a slow machine must not be left with hours of work
+                stream.feed()
             return mortal.poll() is not None
 
         wait_until(f"death at {point}", died)
@@ -182,7 +177,7 @@ def test_members_come_and_go_and_one_is_paused_past_its_session(
     others.append(group.join())
     move_on(3)
     others[0].terminate()
-    assert others[0].wait(60) == 0
+    assert others[0].wait(180) == 0
     move_on(3)
     assert_counted_once(group, stream)
 

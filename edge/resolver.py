@@ -38,12 +38,13 @@ from edge.redis_pipeline import RedisDoubtError
 from edge.request import CodeRequest
 from edge.routing import UNAVAILABLE, Decision
 from edge.server_lookups import ServerLookups
+from edge.sharded_cache import ShardedCache
 
 DEADLINE_S: Final = 0.23  # with a sweep after it still well within the 300 ms that are promised
 SWEEP_S: Final = 0.01
 PAUSE_S: Final = 0.05  # so late comes no sweep because of requests alone
 AFTER_PAUSE_S: Final = 0.05
-CODES_A_GENERATION: Final = 43_690  # as many as a dict holds in 65,536 slots; one more doubles it
+CODES_A_GENERATION: Final = 43_690
 LINKS_A_GENERATION: Final = 4_096
 
 NO_LINK: Final = 0
@@ -75,7 +76,7 @@ class Resolver:
         self._on_resolved = on_resolved
         self._on_resolved_all = on_resolved_all
         self._loop = asyncio.get_running_loop()
-        self._numbers: BoundedCache[bytes, int] = BoundedCache(CODES_A_GENERATION)
+        self._numbers: ShardedCache[bytes, int] = ShardedCache(CODES_A_GENERATION)
         self._links: BoundedCache[int, KnownLink] = BoundedCache(LINKS_A_GENERATION)
         self._waiting: dict[bytes, CodeRequest] = {}  # by field; the first of those that ask
         self._asked: list[bytes] = []  # in this tick, not yet sent
@@ -98,12 +99,7 @@ class Resolver:
 
     def find(self, field: bytes) -> KnownLink | None:
         """The link of a code's field (`edge.codes.code_field`), where it is cached."""
-        numbers = self._numbers
-        number = numbers.young.get(field)
-        if number is None:
-            if field not in numbers.old:
-                return None
-            number = numbers.get(field)
+        number = self._numbers.get(field)
         return None if number is None else self._links.get(number)
 
     def ask(self, field: bytes, request: CodeRequest) -> None:

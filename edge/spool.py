@@ -162,7 +162,7 @@ class SpoolWriter:
         self._segment_bytes = segment_bytes
         self._lock_fd = self._appear(folder)
         self._retired: deque[int] = deque()  # segments that were rolled over, not yet synced and closed
-        self._end = self._synced_end = 0
+        self._end = self._started_end = self._synced_end = 0
         self._fd = self._open_segment()
         _sync_folder(self._folder)
         self._roll_at = segment_bytes  # an append that finds the end at or above this rolls over first
@@ -185,11 +185,17 @@ class SpoolWriter:
         """Bytes that a power cut could take."""
         return self._end - self._synced_end
 
+    @property
+    def unstarted_bytes(self) -> int:
+        """Bytes that the disk has not been told to begin with."""
+        return self._end - max(self._started_end, self._synced_end)
+
     def start_writing(self) -> None:
         """Have the disk begin to take what was appended, so that `sync` finds little left to do.
 
         For a timer's thread. Nothing is known to be on the disk afterwards; what fails, `sync` will tell.
         """
+        self._started_end = self._end
         _sync_file_range(self._fd, 0, 0, _SYNC_FILE_RANGE_WRITE)
 
     def sync(self) -> None:

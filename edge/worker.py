@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Final
@@ -41,8 +42,8 @@ DRAIN_LOOK_S: Final = 0.02
 READINESS_LOOK_S: Final = 0.1
 SWEEP_S: Final = 1.0
 SYNC_S: Final = 1.0
-START_WRITING_S: Final = 0.05
-MUCH_UNSYNCED_BYTES: Final = 256 * 1024
+START_WRITING_S: Final = 0.02
+MUCH_TO_WRITE_BYTES: Final = 256 * 1024
 GC_THRESHOLDS: Final = (50_000, 20, 50)  # requests make no cycles; connections make few
 
 _log = logging.getLogger(__name__)
@@ -94,19 +95,22 @@ async def serve_worker(
     for each in listener.sockets:
         _bound_buffers(each)
     metrics = EdgeMetrics(registry or CollectorRegistry())
-    drained = asyncio.Event()
+    drained, ended = asyncio.Event(), threading.Event()
     async with asyncio.TaskGroup() as tasks:  # a task that fails ends the worker: its parent starts another
         until_drained = [
             tasks.create_task(redirector.resolver.run()),
             tasks.create_task(_report_readiness(redirector.resolver, on_readiness)),
         ]
         tasks.create_task(_sweep_each_second(drained, lane, metrics, counters, spool))
-        tasks.create_task(_sync_each_second(drained, spool))
-        await stop.wait()
-        for connection in await stop_listening(listener):
-            await loop.connect_accepted_socket(new_handler, connection)
-        await _drain(lane, server, redirector, answers)
-        drained.set()
+        tasks.create_task(asyncio.to_thread(_keep_synced, spool, ended))
+        try:
+            await stop.wait()
+            for connection in await stop_listening(listener):
+                await loop.connect_accepted_socket(new_handler, connection)
+            await _drain(lane, server, redirector, answers)
+        finally:
+            drained.set()
+            ended.set()  # no thread is ever cancelled
         for task in until_drained:
             task.cancel()
     redirector.resolver.close()
@@ -144,19 +148,21 @@ async def _sweep_each_second(
         metrics.publish(counters, spool.unsynced_bytes)
 
 
-async def _sync_each_second(drained: asyncio.Event, spool: SpoolWriter) -> None:
-    """Sync the spool each second; in between, have the disk begin with it (`docs/decisions.md` has why)."""
-    loop = asyncio.get_running_loop()
-    sync_at = loop.time() + SYNC_S
-    while not await _is_set_within(drained, START_WRITING_S):
-        if loop.time() < sync_at:
-            if spool.unsynced_bytes >= MUCH_UNSYNCED_BYTES:
-                await asyncio.to_thread(spool.start_writing)
+def _keep_synced(spool: SpoolWriter, ended: threading.Event) -> None:
+    """Sync the spool each second; in between, have the disk begin with it (`docs/decisions.md` has why).
+
+    It blocks: for a thread of its own, until `ended` is set.
+    """
+    sync_at = time.monotonic() + SYNC_S
+    while not ended.wait(START_WRITING_S):
+        if time.monotonic() < sync_at:
+            if spool.unstarted_bytes >= MUCH_TO_WRITE_BYTES:
+                spool.start_writing()
             continue
-        sync_at = loop.time() + SYNC_S
+        sync_at = time.monotonic() + SYNC_S
         if spool.unsynced_bytes:
             try:
-                await asyncio.to_thread(spool.sync)
+                spool.sync()
             except OSError:
                 _log.exception("the spool could not be synced to disk")
 

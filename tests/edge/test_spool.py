@@ -176,7 +176,10 @@ def test_what_a_power_cut_could_take_is_known_until_it_is_synced(writer: SpoolWr
         writer.append(frame(b"{}"))
     assert writer.unsynced_bytes == 500 * 12
     writer.sync()
-    assert writer.unsynced_bytes == 0
+    assert writer.unsynced_bytes == writer.unstarted_bytes == 0
+    writer.append(frame(b"{}"))
+    writer.start_writing()
+    assert writer.unstarted_bytes == 0 < writer.unsynced_bytes
     assert open_files() == files_before, "rolled segments stay open after a sync"
 
 

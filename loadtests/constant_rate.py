@@ -14,8 +14,8 @@ import socket
 import subprocess
 import sys
 from array import array
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from pathlib import Path
@@ -26,6 +26,7 @@ from loadtests.neighbours import LOAD_CORE, REPOSITORY
 from loadtests.phones import header_lines
 
 IDLE_SLEEP_S: Final = 20e-6  # when nothing is due; the kernel makes some 80 µs of it: the error of a latency
+SETTLE_S: Final = 0.1  # for the server to let the connections in: that is no part of a request
 LATE_S: Final = 5.0  # after the last request was due
 _FOUND: Final = b"HTTP/1.1 302 "
 _ENDS: Final = (b"\r\n\r\n", b"</html>\r\n")  # of the edge's answers, and of nginx's page
@@ -37,6 +38,7 @@ class Offered:
 
     `failed` counts answers that were no whole 302, connections that broke, and what was not answered
     `LATE_S` after the end. `generator_cpu` is the share of its core that the generator itself used.
+    `latencies_us` are all latencies in whole µs, each with how many had it.
     """
 
     rate: float
@@ -48,6 +50,21 @@ class Offered:
     p999_ms: float
     max_ms: float
     generator_cpu: float
+    latencies_us: list[tuple[int, int]]
+
+
+def pooled_percentile_ms(runs: Iterable[Offered], share: float) -> float:
+    """The latency that this share of the requests of all runs did not exceed."""
+    counts: Counter[int] = Counter()
+    for run in runs:
+        for latency_us, count in run.latencies_us:
+            counts[latency_us] += count
+    above = int(counts.total() * share)
+    for latency_us, count in sorted(counts.items()):
+        above -= count
+        if above < 0:
+            return latency_us / 1e3
+    return float("inf")
 
 
 def requests_for(codes: list[bytes], host: str) -> Iterator[bytes]:
@@ -65,6 +82,7 @@ def offer(port: int, requests: Iterator[bytes], *, rate: float, seconds: float, 
     poller = select.epoll()
     for descriptor in sockets:
         poller.register(descriptor, select.EPOLLIN)
+    sleep(SETTLE_S)
     free = deque(sockets)  # used in turns, so that none idles until the server closes it
     intended_ns = dict.fromkeys(sockets, 0)
     latencies_ns = array("Q")
@@ -107,6 +125,7 @@ def offer(port: int, requests: Iterator[bytes], *, rate: float, seconds: float, 
         p999_ms=_percentile_ms(ordered, 0.999),
         max_ms=_percentile_ms(ordered, 1.0),
         generator_cpu=cpu,
+        latencies_us=list(Counter(latency_ns // 1_000 for latency_ns in ordered).items()),
     )
 
 

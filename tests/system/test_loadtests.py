@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from loadtests.bench.figures import Section, Target
 from loadtests.bench.report import BEGIN, END, render_section, render_targets, write_into
 from loadtests.bus.freshness import Count, delays_s
 from loadtests.campaign.verdict import Latencies
-from loadtests.constant_rate import offer
+from loadtests.constant_rate import offer, pooled_percentile_ms
 
 ANSWER = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"
 STALL_S = 0.5
@@ -50,6 +51,10 @@ def test_requests_that_were_due_in_a_stall_count_with_all_their_waiting() -> Non
     assert offered.p99_ms > STALL_S * 1e3 * 0.9
     assert offered.max_ms >= STALL_S * 1e3
     assert offered.p50_ms < offered.max_ms / 2
+    assert pooled_percentile_ms([offered], 0.99) == pytest.approx(offered.p99_ms, abs=0.001)
+    undisturbed = replace(offered, latencies_us=[(100, 9_000)])
+    assert pooled_percentile_ms([offered, undisturbed], 0.5) == 0.1
+    assert pooled_percentile_ms([offered, undisturbed], 0.99) < offered.p99_ms
 
 
 def test_an_answer_that_is_no_redirect_is_a_failure() -> None:

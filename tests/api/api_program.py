@@ -14,7 +14,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from api.contract import run
@@ -30,12 +30,14 @@ def strike_at(when: str, point: str, nth: int, blow: signal.Signals) -> None:
     owner = getattr(importlib.import_module(module), owner_name)
     wrapped: Callable[..., Any] = getattr(owner, name)
     calls = 0
+    is_struck = False
 
     def count(at: str) -> None:
-        nonlocal calls
+        nonlocal calls, is_struck
         if at == "before":
             calls += 1
-        if at == when and calls == nth:
+        if at == when and calls >= nth and not is_struck:
+            is_struck = True
             os.kill(os.getpid(), blow)
 
     @functools.wraps(wrapped)
@@ -55,17 +57,17 @@ def strike_at(when: str, point: str, nth: int, blow: signal.Signals) -> None:
     setattr(owner, name, wait_for if asyncio.iscoroutinefunction(wrapped) else call)
 
 
-def main() -> None:
+def main(environment: Mapping[str, str], when: str = "", point: str = "", nth: str = "", *blow: str) -> None:
+    os.environ.update(environment)
+    configure_logging("api")
     settings = load(_env_file=None)
     warehouse = open_warehouse(
         settings.clickhouse_url, folder=settings.warehouse_dir, database=os.environ[DATABASE]
     )
-    if sys.argv[1:]:
-        when, point, nth, *blow = sys.argv[1:]
+    if when:
         strike_at(when, point, int(nth), signal.Signals[blow[0] if blow else "SIGKILL"])
     asyncio.run(run(settings, warehouse, asyncio.Event()))
 
 
 if __name__ == "__main__":
-    configure_logging("api")
-    main()
+    main({}, *sys.argv[1:])

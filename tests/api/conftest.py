@@ -1,6 +1,7 @@
 """The API over a real socket, beside a real Redis and a real warehouse."""
 
 import asyncio
+import itertools
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ from api.rebuild import rebuild_link_store
 from api.server import listen, serve
 from edge.contract import LinkStore, Settings, open_link_store
 from ingest.contract import Catalogue, LinkEventApplier, Outbox, Warehouse
+from tests.api.api_program import DATABASE
+from tests.api.processes import Program
 from tests.fixtures.redis import RedisServer
 
 KEY = "test-key-0123456789abcdef"
@@ -131,6 +134,7 @@ class RunningApi:
 
 
 StartApi = Callable[[], Awaitable[RunningApi]]
+NewProgram = Callable[..., Program]
 
 
 @pytest.fixture(autouse=True)
@@ -167,6 +171,17 @@ async def start_api(settings: Settings, warehouse: Warehouse) -> AsyncIterator[S
     yield start
     for api in running:
         await api.close()
+
+
+@pytest.fixture
+def new_program(
+    own_redis: RedisServer, tmp_path: Path, clickhouse_url: str, clickhouse: Warehouse
+) -> NewProgram:
+    """Api processes on one ClickHouse and one Redis. Each has a data folder, and so an outbox, of its own."""
+    ((database,),) = clickhouse.query("SELECT currentDatabase()")
+    environment = {"SMARTLINKS_CLICKHOUSE_URL": clickhouse_url, DATABASE: str(database)}
+    folders = (tmp_path / f"program{number}" for number in itertools.count(1))
+    return lambda **more: Program(next(folders), own_redis.url, **environment, **more)
 
 
 @pytest.fixture

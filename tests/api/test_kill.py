@@ -1,88 +1,17 @@
 """kill -9 of the program under load: what was answered holds, and Redis and the catalogue agree."""
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.fixtures.ports import free_port
+from tests.api.processes import WITHIN_S, Program
 from tests.fixtures.redis import RedisServer
 
 KILLS = 3
-WITHIN_S = 90
-KEY = "kill-drill-key-0123456789"
-
-PROGRAM = """
-import asyncio
-from aggregator.contract import migrate
-from api.contract import run
-from edge.contract import load
-from ingest.contract import open_warehouse
-
-settings = load(_env_file=None)
-warehouse = open_warehouse(None, folder=settings.warehouse_dir)
-migrate(warehouse)
-asyncio.run(run(settings, warehouse, asyncio.Event()))
-"""
-
-
-class Program:
-    """The api program with chDB in a process of its own."""
-
-    def __init__(self, data_dir: Path, redis_url: str, **environment: str) -> None:
-        self.api_port = free_port()
-        self.metrics_port = free_port() - 3
-        self._environment = {
-            **os.environ,
-            "SMARTLINKS_DATA_DIR": str(data_dir),
-            "SMARTLINKS_REDIS_URL": redis_url,
-            "SMARTLINKS_API_PORT": str(self.api_port),
-            "SMARTLINKS_METRICS_PORT": str(self.metrics_port),
-            "SMARTLINKS_ADMIN_KEY": KEY,
-            **environment,
-        }
-
-    @contextmanager
-    def life(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-        """From readiness to kill -9. Python runs `command` in place of the program above."""
-        with self.start(*(command or ("-c", PROGRAM))) as process:
-            try:
-                self.wait_until_ready(process)
-                yield process
-            finally:
-                process.kill()
-
-    def start(self, *command: str) -> subprocess.Popen[bytes]:
-        """Python with these arguments, on this program's settings."""
-        root = Path(__file__).parents[2]
-        return subprocess.Popen([sys.executable, *command], cwd=root, env=self._environment)
-
-    def wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + WITHIN_S
-        while time.monotonic() < deadline:
-            assert process.poll() is None, "the program ended"
-            try:
-                answer = httpx.get(f"http://127.0.0.1:{self.metrics_port + 3}/readyz", timeout=WITHIN_S)
-            except httpx.TransportError:
-                time.sleep(0.05)  # nothing to wait on until it listens
-            else:
-                if answer.status_code == 200:
-                    return
-        pytest.fail("the program is not ready in time")
-
-    def connect(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.api_port}", headers={"Key": KEY}, timeout=WITHIN_S
-        )
 
 
 class Answered:

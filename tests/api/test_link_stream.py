@@ -17,7 +17,7 @@ from api.services import Services
 from ingest.kafka.address import LINK_RESULTS_TOPIC, LINKS_TOPIC, parse_address
 from ingest.kafka.topics import ensure_topics
 from tests.api.conftest import RunningApi
-from tests.api.test_kill import Program
+from tests.api.processes import Program
 from tests.fixtures.redis import RedisServer
 from tests.kafka.reading import read_topic
 
@@ -32,8 +32,13 @@ class Campaigns:
 
     def __init__(self, url: str, producer: AIOKafkaProducer) -> None:
         self.url = url
-        self._topic = parse_address(url).prefix + LINKS_TOPIC
+        self.prefix = parse_address(url).prefix
+        self._topic = self.prefix + LINKS_TOPIC
         self._producer = producer
+
+    def apart(self, name: str) -> "Campaigns":
+        """One with topics of its own, told apart by this name in their prefix."""
+        return Campaigns(self.url + name, self._producer)
 
     async def send(self, *commands: dict[str, Any] | bytes, key: bytes = b"one") -> None:
         values = [each if isinstance(each, bytes) else json.dumps(each).encode() for each in commands]

@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -11,19 +11,21 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.group import LeaveGroupRequest
 
-from aggregator.contract import migrate
 from api.link_stream.consumer import GROUP
-from ingest.contract import Warehouse
-from ingest.kafka.address import parse_address
-from tests.api.api_program import DATABASE
-from tests.api.test_kill import WITHIN_S, Program
-from tests.api.test_link_stream import Campaigns, campaigns, command, create
+from edge.contract import Settings
+from ingest.contract import Outbox, Warehouse
+from ingest.kafka.address import LINK_RESULTS_TOPIC, LINKS_TOPIC, parse_address
+from ingest.kafka.topics import ensure_topics
+from tests.api.conftest import NewProgram, RunningApi
+from tests.api.processes import WITHIN_S, Program
+from tests.api.test_link_stream import Campaigns, campaigns, command, create, streaming
 from tests.fixtures.redis import RedisServer
 
 __all__ = ["campaigns"]
 
 pytestmark = pytest.mark.needs_kafka
-RUN = ("-m", "tests.api.api_program")
+TOPICS = (LINKS_TOPIC, LINK_RESULTS_TOPIC, f"{LINKS_TOPIC}.dlq")
+AT_ONCE = 4
 EVENTS = "ingest.outbox_spool:OutboxSpool"
 STORE = "edge.redis_store:RedisLinkStore"
 CATALOGUE = "ingest.catalogue:Catalogue"
@@ -68,66 +70,71 @@ def commands_of(lot: str) -> list[dict[str, Any]]:
     ]
 
 
-async def dismiss_members(url: str) -> None:
-    """Take the dead out of the group, which would wait 10 s for each."""
-    address = parse_address(url)
-    group = address.prefix + GROUP
-    admin = AIOKafkaAdminClient(**address.client_options())
+async def dismiss_members(urls: Sequence[str]) -> None:
+    """Take the dead out of their groups, which would wait 10 s for each."""
+    addresses = [parse_address(url) for url in urls]
+    groups = [address.prefix + GROUP for address in addresses]
+    admin = AIOKafkaAdminClient(**addresses[0].client_options())
     await admin.start()
     try:
-        [described] = await admin.describe_consumer_groups([group])
-        members = described.groups[0][5]
-        coordinator = await admin.find_coordinator(group)
-        for member_id, *_ in members:
-            await admin._client.send(coordinator, LeaveGroupRequest(group, member_id))
+        for group in groups:
+            [described] = await admin.describe_consumer_groups([group])
+            coordinator = await admin.find_coordinator(group)
+            for member_id, *_ in described.groups[0][5]:
+                await admin._client.send(coordinator, LeaveGroupRequest(group, member_id))
     finally:
         await admin.close()
 
 
 @pytest.fixture
-def warehouse(open_clickhouse: Callable[[], Warehouse]) -> Iterator[Warehouse]:
-    warehouse = open_clickhouse()
-    migrate(warehouse)
-    yield warehouse
-    warehouse.close()
+def warehouse(clickhouse: Warehouse) -> Warehouse:
+    """Of the api in this process, too."""
+    return clickhouse
+
+
+@pytest.fixture
+def settings(settings: Settings, own_redis: RedisServer) -> Settings:
+    return settings.model_copy(update={"redis_url": own_redis.url})
 
 
 async def test_killed_at_each_point_each_command_has_one_effect(
-    campaigns: Campaigns,
-    own_redis: RedisServer,
-    tmp_path: Path,
-    clickhouse_url: str,
-    warehouse: Warehouse,
+    campaigns: Campaigns, new_program: NewProgram, api: RunningApi
 ) -> None:
-    ((database,),) = warehouse.query("SELECT currentDatabase()")
-    program = Program(
-        tmp_path,
-        own_redis.url,
-        SMARTLINKS_EVENTS_URL=campaigns.url,
-        SMARTLINKS_CLICKHOUSE_URL=clickhouse_url,
-        **{DATABASE: str(database)},
-    )
-    sent: list[str] = []
-    for number, (when, point, nth) in enumerate(POINTS):
-        lot = commands_of(f"lot{number}")
-        sent += [each["id"] for each in lot]
-        await campaigns.send(*lot)
-        with program.start(*RUN, when, point, str(nth)) as process:
-            try:
-                await asyncio.to_thread(process.wait, WITHIN_S)
-            finally:
-                process.kill()
-        assert process.returncode == -signal.SIGKILL, f"{when} {point}"
-        await dismiss_members(campaigns.url)
-    with program.life(*RUN):
-        results = await campaigns.wait_for(*sent)
-        async with program.connect() as client:
-            await assert_done_once(client, results)
+    """Each point has topics, and so a group, of its own. What dies there is finished here."""
+    lots = [campaigns.apart(f"point{number}.") for number in range(len(POINTS))]
+    topics = [lot.prefix.removeprefix(campaigns.prefix) + name for lot in lots for name in TOPICS]
+    await ensure_topics(parse_address(f"{campaigns.url}&partitions=1"), topics)
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def kill_at(number: int) -> Program:
+        when, point, nth = POINTS[number]
+        async with slots:
+            await lots[number].send(*commands_of(f"lot{number}"))
+            program = new_program(SMARTLINKS_EVENTS_URL=lots[number].url)
+            process = program.fork(when, point, str(nth))
+            await asyncio.to_thread(process.join, WITHIN_S)
+            is_alive = process.is_alive()
+            process.kill()
+            assert (is_alive, process.exitcode) == (False, -signal.SIGKILL), f"{when} {point}"
+            return program
+
+    programs = await asyncio.gather(*(kill_at(number) for number in range(len(POINTS))))
+    await dismiss_members([lot.url for lot in lots])
+    results: dict[str, list[dict[str, Any]]] = {}
+    async with AsyncExitStack() as stack:
+        for program, lot in zip(programs, lots, strict=True):
+            outbox = Outbox(program.data_dir / "spool" / "links", api.applier.apply)
+            stack.callback(outbox.close)
+            await outbox.recover()
+            await stack.enter_async_context(streaming(api, lot.url))
+        for number, lot in enumerate(lots):
+            results |= await lot.wait_for(*(each["id"] for each in commands_of(f"lot{number}")))
+    await assert_done_once(api.client, results)
 
 
 async def assert_done_once(client: httpx.AsyncClient, results: dict[str, list[dict[str, Any]]]) -> None:
     refused = [part for parts in results.values() for part in parts if part["status"] != "done"]
-    assert not refused
+    assert not refused, refused
     listed: dict[str, dict[str, Any]] = {}
     cursor: str | None = ""
     while cursor is not None:

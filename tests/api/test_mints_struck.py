@@ -1,24 +1,20 @@
 """Api processes killed and paused amid minting: others mint on within seconds, and nobody has two codes."""
 
 import asyncio
+import os
 import signal
-import subprocess
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from multiprocessing.process import BaseProcess
 
 import httpx
 import psutil
 import pytest
 
-from aggregator.contract import migrate
 from ingest.contract import Warehouse
-from tests.api.api_program import DATABASE
-from tests.api.test_kill import WITHIN_S, Program
-from tests.fixtures.redis import RedisServer
+from tests.api.conftest import NewProgram
+from tests.api.processes import WITHIN_S, Program
 
-RUN = ("-m", "tests.api.api_program")
 BEGIN = "edge.redis_store:RedisLinkStore.begin_mint"
 CLAIM = "ingest.apply:LinkEventApplier._claim"
 STORE = "ingest.catalogue:Catalogue.add_codes"
@@ -41,7 +37,7 @@ class Struck:
     """A program that is struck while it mints for a link of its own."""
 
     program: Program
-    process: "subprocess.Popen[bytes]"
+    process: BaseProcess
     link_id: str
     is_paused: bool
 
@@ -54,39 +50,16 @@ class Struck:
     def is_struck(self) -> bool:
         if self.is_paused:
             return psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED
-        return self.process.poll() == -signal.SIGKILL
-
-
-@pytest.fixture
-def site(
-    own_redis: RedisServer, tmp_path: Path, clickhouse_url: str, open_clickhouse: Callable[[], Warehouse]
-) -> Iterator[tuple[Warehouse, Callable[[], Program]]]:
-    """The warehouse, and programs on it and on one Redis; each has a data folder, and so an outbox."""
-    warehouse = open_clickhouse()
-    migrate(warehouse)
-    ((database,),) = warehouse.query("SELECT currentDatabase()")
-    folders = (tmp_path / f"program{number}" for number in range(100))
-
-    def program() -> Program:
-        return Program(
-            next(folders),
-            own_redis.url,
-            SMARTLINKS_CLICKHOUSE_URL=clickhouse_url,
-            **{DATABASE: str(database)},
-        )
-
-    yield warehouse, program
-    warehouse.close()
+        return self.process.exitcode == -signal.SIGKILL
 
 
 async def test_whoever_dies_or_pauses_amid_a_mint_is_overtaken_and_nobody_has_two_codes(
-    site: tuple[Warehouse, Callable[[], Program]],
+    new_program: NewProgram, clickhouse: Warehouse
 ) -> None:
-    warehouse, new_program = site
     with ExitStack() as stack:
 
-        def start(program: Program, *blow: str) -> "subprocess.Popen[bytes]":
-            process = stack.enter_context(program.start(*RUN, *blow))
+        def start(program: Program, *blow: str) -> BaseProcess:
+            process = program.fork(*blow)
             stack.callback(process.kill)
             return process
 
@@ -95,7 +68,7 @@ async def test_whoever_dies_or_pauses_amid_a_mint_is_overtaken_and_nobody_has_tw
         mortals = [new_program() for _ in BLOWS]
         processes = [start(program, *blow) for program, blow in zip(mortals, BLOWS, strict=True)]
         for program, process in zip([survivor, *mortals], [survivor_process, *processes], strict=True):
-            await asyncio.to_thread(program.wait_until_ready, process)
+            await asyncio.to_thread(program.wait_until_ready, process.is_alive)
         async with survivor.connect() as client:
             link_ids = [await make_link(client) for _ in BLOWS]
         all_struck = [
@@ -111,7 +84,7 @@ async def test_whoever_dies_or_pauses_amid_a_mint_is_overtaken_and_nobody_has_tw
 
         for struck in all_struck:
             if struck.is_paused:
-                struck.process.send_signal(signal.SIGCONT)
+                os.kill(struck.process.pid or 0, signal.SIGCONT)
             else:
                 struck.process = start(struck.program)
         for struck, codes, mint in zip(all_struck, told, minting, strict=True):
@@ -120,9 +93,9 @@ async def test_whoever_dies_or_pauses_amid_a_mint_is_overtaken_and_nobody_has_tw
             else:
                 with pytest.raises(httpx.TransportError):
                     await mint
-                await asyncio.to_thread(struck.program.wait_until_ready, struck.process)
+                await asyncio.to_thread(struck.program.wait_until_ready, struck.process.is_alive)
             assert await struck.mint(struck.program) == codes
-    rows = warehouse.query("SELECT count(), uniqExact(recipient) FROM codes WHERE link != 0 GROUP BY link")
+    rows = clickhouse.query("SELECT count(), uniqExact(recipient) FROM codes WHERE link != 0 GROUP BY link")
     assert rows == [(500, 500)] * len(BLOWS), "not even a row of another code"
 
 

@@ -2,54 +2,30 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aggregator.contract import migrate
-from ingest.contract import Warehouse
-from tests.api.api_program import DATABASE
-from tests.api.test_kill import Program
+from tests.api.conftest import NewProgram
+from tests.api.processes import ON_CLICKHOUSE, Program
 from tests.api.test_link_stream import Campaigns, campaigns, command, create
-from tests.fixtures.redis import RedisServer
 
 __all__ = ["campaigns"]
 
 pytestmark = pytest.mark.needs_kafka
-RUN = ("-m", "tests.api.api_program")
 RECIPIENTS = [f"+4477009{at:05}" for at in range(1_000)]
 CHANGES = 20
 
 
 @pytest.fixture
-def two(
-    campaigns: Campaigns,
-    own_redis: RedisServer,
-    tmp_path: Path,
-    clickhouse_url: str,
-    open_clickhouse: Callable[[], Warehouse],
-) -> Iterator[list[Program]]:
-    """Each has a data folder, and so an outbox, of its own; both are in one group of consumers."""
+def two(campaigns: Campaigns, new_program: NewProgram) -> Iterator[list[Program]]:
+    """Both are in one group of consumers."""
+    programs = [new_program(SMARTLINKS_EVENTS_URL=campaigns.url) for _ in range(2)]
     with ExitStack() as stack:
-        warehouse = open_clickhouse()
-        stack.callback(warehouse.close)
-        migrate(warehouse)
-        ((database,),) = warehouse.query("SELECT currentDatabase()")
-        programs = [
-            Program(
-                tmp_path / name,
-                own_redis.url,
-                SMARTLINKS_EVENTS_URL=campaigns.url,
-                SMARTLINKS_CLICKHOUSE_URL=clickhouse_url,
-                **{DATABASE: str(database)},
-            )
-            for name in ("first", "second")
-        ]
         for program in programs:
-            stack.enter_context(program.life(*RUN))
+            stack.enter_context(program.life(*ON_CLICKHOUSE))
         yield programs
 
 

@@ -1,13 +1,11 @@
 """The catalogue on a real warehouse: versions, deletion, codes, and pages of links."""
 
 import random
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
-from aggregator.contract import migrate
 from ingest.contract import Catalogue, CursorError, LinkDocument, LinkListing, Sort, Warehouse
 
 NOW_MS = 1_760_000_000_000
@@ -145,11 +143,9 @@ def test_codes_under_a_token_that_is_used_up_are_never_stored(catalogue: Catalog
 
 
 def test_a_token_that_is_used_up_while_codes_are_stored_under_it_decides_for_all_of_them(
-    open_clickhouse: Callable[[], Warehouse],
+    clickhouse: Warehouse,
 ) -> None:
-    warehouse = open_clickhouse()
-    migrate(warehouse)
-    catalogue = Catalogue(warehouse)
+    catalogue = Catalogue(clickhouse)
     pairs = [(f"+4477009{number:05}", "") for number in range(2_000)]
     codes = [(f"c{at:07}", *pair) for at, pair in enumerate(pairs)]
     with ThreadPoolExecutor(2) as threads:
@@ -161,7 +157,6 @@ def test_a_token_that_is_used_up_while_codes_are_stored_under_it_decides_for_all
             storing.result()
             assert len(found) in {0, len(pairs)}
             assert catalogue.codes_for("acme", number, pairs) == found, "it was decided by then"
-    warehouse.close()
 
 
 def test_highest_number_of_an_empty_catalogue(catalogue: Catalogue) -> None:

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from tests.api.messages.receiver import Receiver
-from tests.api.test_kill import Program
+from tests.api.processes import Program
 from tests.fixtures.redis import RedisServer
 
 KILLS = 2

@@ -159,6 +159,21 @@ async def running_edge(
         await store.close()
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis that is silent for a moment counts as down. Here it runs, and only the machine may be slow.
+
+    Where deadlines are what is tested, this fixture is overridden.
+    """
+    for bound in (
+        "edge.resolver.DEADLINE_S",
+        "edge.server_lookups.STALL_S",
+        "edge.redis_connection.TIMEOUT_S",
+        "edge.redis_connection.DEADLINE_S",
+    ):
+        monkeypatch.setattr(bound, 60.0)
+
+
 @pytest.fixture
 async def edge(redis_server: RedisServer, tmp_path: Path) -> AsyncIterator[Edge]:
     async with running_edge(redis_server.url, redis_server.url, tmp_path) as running:

@@ -13,6 +13,11 @@ from tests.fixtures.redis import RedisServer
 from tests.fixtures.stopwatch import stopwatch
 
 
+@pytest.fixture
+def patience() -> None:
+    """What is promised while Redis gives no answer is what is tested here."""
+
+
 async def test_an_unreachable_redis_is_unavailable_and_back_when_it_is_back(own_redis: RedisServer) -> None:
     store = open_link_store(own_redis.url)
     try:

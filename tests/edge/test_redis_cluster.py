@@ -37,6 +37,11 @@ CONNECTIONS = 8
 
 
 @pytest.fixture
+def patience() -> None:
+    """What is promised while Redis gives no answer is what is tested here."""
+
+
+@pytest.fixture
 async def cluster_edge(redis_cluster: RedisCluster, tmp_path: Path) -> AsyncIterator[Edge]:
     async with running_edge(redis_cluster.url, redis_cluster.url, tmp_path) as edge:
         yield edge

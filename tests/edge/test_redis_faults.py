@@ -18,6 +18,11 @@ from tests.fixtures.redis import RedisServer
 from tests.fixtures.stopwatch import stopwatch
 
 
+@pytest.fixture
+def patience() -> None:
+    """What is promised while Redis gives no answer is what is tested here."""
+
+
 class Proxy:
     """Stands between the edge and Redis: holds replies back, cuts connections, or tampers with replies."""
 

@@ -23,6 +23,11 @@ BACK_WITHIN_S = 2.0
 PAUSE_S = length(3, 10)
 
 
+@pytest.fixture
+def patience() -> None:
+    """What is promised while Redis gives no answer is what is tested here."""
+
+
 class Watched:
     """An edge with a cached code, 2,000 that are not, and the account of what it answered to them."""
 

@@ -8,6 +8,7 @@ from typing import Final
 from tests.drills import (
     clock,
     erasure,
+    full_disk,
     kafka_faults,
     members,
     one_machine,
@@ -82,7 +83,12 @@ DRILLS: Final = (
     Drill(
         "warehouse-disk",
         "the warehouse's disk full: exact once there is room, and broken merges mended",
-        warehouse.fill_disk,
+        full_disk.fill_warehouse_disk,
+    ),
+    Drill(
+        "machine-disk",
+        "the one disk of a whole machine full: no redirect fails, each click lost is told of, the rest exact",
+        full_disk.fill_machine_disk,
     ),
     Drill(
         "redis-cluster",

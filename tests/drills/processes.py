@@ -2,7 +2,8 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -69,6 +70,16 @@ def kill_workers(folder: Path, *, kills: int = 50) -> Outcome:
     return Outcome(f"{outcome.came}; slowest back after {slowest_s:.2f} s", (*outcome.misses, *late))
 
 
+@contextmanager
+def loaded(site: Site) -> Iterator[tuple[Clients, Crowd]]:
+    """Clients who click at a site's link, and writers who spool, from now to the end."""
+    with (
+        clicking(site.system.edge_port, [PATH]) as clients,
+        Crowd(site.spool_dir, spools=SPOOLS, rate=CROWD_RATE) as crowd,
+    ):
+        yield clients, crowd
+
+
 def told(clients: Clients, crowd: Crowd) -> Sent:
     return Sent(clients.asked, clients.answered, crowd.spooled, crowd.poisoned)
 
@@ -83,10 +94,7 @@ def _drill(
     folder: Path, kill_all: Callable[[Site], None], came: str, without: tuple[str, ...] = ()
 ) -> Outcome:
     with running_site(folder, without=without) as site:
-        with (
-            clicking(site.system.edge_port, [PATH]) as clients,
-            Crowd(site.spool_dir, spools=SPOOLS, rate=CROWD_RATE) as crowd,
-        ):
+        with loaded(site) as (clients, crowd):
             kill_all(site)
         sent = told(clients, crowd)
         misses = site.settle(sent)

@@ -47,7 +47,7 @@ class BatchStore:
     async def store(
         self, batch: Batch, columns: Mapping[str, Column] | None, stop: asyncio.Event, *, damaged: int
     ) -> None:
-        """Do each part until it succeeds, in this order. `columns` is None where no click is in the batch.
+        """Do each part until it succeeds, in this order. `columns` are its clicks', None where it has none.
 
         `damaged` records were passed over in its range. Raises `PartitionLostError`, `StoppedError`,
         `WarehouseError`.
@@ -82,8 +82,9 @@ class BatchStore:
     def _insert(self, batch: Batch, columns: Mapping[str, Column]) -> None:
         with self._metrics.insert_seconds.time():
             self._warehouse.insert("clicks", columns, token=batch.range.token)
-        self._metrics.stored.inc(len(batch.clicks))
-        self._metrics.batch_clicks.observe(len(batch.clicks))
+        rows = len(columns["ts"])
+        self._metrics.stored.inc(rows)
+        self._metrics.batch_clicks.observe(rows)
         with self._delays_lock:
             self._metrics.delays.observe_batch(columns["ts"], time.time_ns() // 1_000_000)
         unknown = self._metrics.unknown_user_agents

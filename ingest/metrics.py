@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from ingest.columns import Column
 from ingest.decode import DEAD_REASONS
 
-_BATCH_BUCKETS: Final = (1, 10, 100, 1_000, 5_000, 10_000, 20_000)
+_BATCH_BUCKETS: Final = (1, 10, 100, 1_000, 5_000, 10_000, 20_000, 50_000)
 _INSERT_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _DELAY_BUCKETS_S: Final = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 3_600, 86_400)
 

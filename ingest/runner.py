@@ -15,6 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -32,9 +33,10 @@ from ingest.persistence import Persistence
 from ingest.sources.source import Fetched, PartitionLostError, Source
 from ingest.warehouse import Warehouse, WarehouseUnavailableError
 
-MAX_ROWS: Final = 20_000
+MAX_ROWS: Final = 50_000
+"""Of an insert: the warehouse merges large parts less often, which is most of what a row costs it."""
 # A round of small batches takes at least this long: a click is reported well within a second, and each source
-# makes at most two parts a second in the warehouse. A quarter of MAX_ROWS is not small.
+# makes at most two parts a second in the warehouse. A tenth of MAX_ROWS is not small.
 ROUND_S: Final = 0.5
 BATCHES_IN_HAND: Final = 4
 """That are enriched and not yet stored: so that an insert that waits for the disk holds nothing else up."""
@@ -105,7 +107,7 @@ class Runner:
             for part in fetched:
                 if not stop.is_set():
                     await self._take(part, storing, stop)
-            if max((len(part.values) for part in fetched), default=0) < self._max_rows // 4:
+            if max((len(part.values) for part in fetched), default=0) < self._max_rows // 10:
                 with contextlib.suppress(StoppedError):  # what is in hand is stored yet
                     await pause(began_s + ROUND_S - time.monotonic(), stop)
 
@@ -129,13 +131,15 @@ class Runner:
                 "partition %s: %d damaged records within %d to %d were passed over",
                 *(fetched.partition, fetched.damaged, fetched.start, fetched.end),
             )
-        for batch in batches:
+        while batches:
             await self._room.acquire()
+            batch = batches.pop(0)
             columns: dict[str, Column] | None = None
             if batch.clicks:  # asks the warehouse for the tenants' privacy profiles
                 enrich = partial(self._enrich, batch)
                 columns = await self._persistence.persist_in_thread("warehouse", enrich, stop)
-            damaged = fetched.damaged if batch is batches[-1] else 0
+                batch = replace(batch, clicks=())  # three times what their columns take
+            damaged = 0 if batches else fetched.damaged
             before = self._last.get(fetched.partition)
             task = storing.create_task(
                 self._store_in_turn(batch, columns, stop, damaged=damaged, before=before)

@@ -16,7 +16,7 @@ from ingest.sources.spool_partition import REMOVED_SUFFIX, SpoolPartition
 from ingest.sources.spool_position import PositionDamagedError
 
 POLL_INTERVAL_S: Final = 0.05
-FETCH_BYTES: Final = 16 * 1024 * 1024
+FETCH_BYTES: Final = 32 * 1024 * 1024
 READER_LOCK_NAME: Final = "reader.lock"
 
 logger = logging.getLogger(__name__)

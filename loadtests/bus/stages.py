@@ -52,13 +52,16 @@ async def ingest(
     *,
     warehouse_pid: int | None,
 ) -> Cost:
-    """Store all that there is at the source, in rows and rollups; measured from the first stored batch on."""
+    """Store all that there is at the source, in rows and rollups.
+
+    Measured from the first decoded part on, when the consumer is connected, to the last commit's insert.
+    """
     source = open_source(settings.events_url, settings.spool_dir)
     registry, stop = CollectorRegistry(), asyncio.Event()
     metrics = IngestMetrics(registry, lag=source.lag, lag_unit=source.unit, cache_uses=enrichment.cache_uses)
 
-    def stored() -> float:
-        return registry.get_sample_value("smartlinks_ingest_stored_total") or 0
+    def count(name: str) -> float:
+        return registry.get_sample_value(f"smartlinks_ingest_{name}") or 0
 
     keep_freed_blocks()
     gc.set_threshold(GC_THRESHOLD, 10, 10)
@@ -66,12 +69,10 @@ async def ingest(
     serving = asyncio.create_task(
         Runner(source, warehouse, enrichment, DeadLetters(warehouse), metrics).serve(stop)
     )
-    await _until(lambda: stored() > 0)
-    before = stored()
+    await _until(lambda: count("consumed_total") > 0)
     watch = Stopwatch(warehouse_pid)
-    await _until(lambda: stored() >= clicks)
-    batches = registry.get_sample_value("smartlinks_ingest_batch_clicks_count") or 1
-    cost = watch.cost(clicks - before, batch_rows=round(clicks / batches))
+    await _until(lambda: count("stored_total") >= clicks)
+    cost = watch.cost(clicks, batch_rows=round(clicks / count("batch_clicks_count")))
     stop.set()
     await serving
     await source.close()

@@ -1,6 +1,6 @@
 """What a click costs between the edge's spool and a report: shipper, Kafka, ingest, warehouse.
 
-    python -m loadtests.bus [--clicks 400000] [--rounds 3] [--seconds 20] [--write docs/performance.md]
+    python -m loadtests.bus [--clicks 800000] [--rounds 3] [--seconds 20] [--write docs/performance.md]
 
 On many machines: the program has one core; Kafka and a ClickHouse over HTTP the other. On one machine: the
 spool into chDB, in one process on both cores. Ingest is compared with the same rows' way into the same table
@@ -61,7 +61,7 @@ def _measure(folder: Path, clicks: int, rounds: int, seconds: float) -> Iterator
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--clicks", type=int, default=400_000, help="that are stored as fast as it goes")
+    parser.add_argument("--clicks", type=int, default=800_000, help="that are stored as fast as it goes")
     parser.add_argument("--rounds", type=int, default=3, help="of them")
     parser.add_argument("--seconds", type=float, default=20.0, help="of clicks at the constant rate")
     parser.add_argument("--write", type=Path, help="a document to write the figures into")

@@ -88,7 +88,12 @@ def measure_many(folder: Path, clicks: int, rounds: int) -> Section:
         warehouse = open_warehouse(url, folder=folder, database=DATABASE)
         stack.callback(warehouse.close)
         migrate(warehouse)
-        client = clickhouse_connect.get_client(dsn=url, database=DATABASE, autogenerate_session_id=False)
+        client = clickhouse_connect.get_client(
+            dsn=url,
+            database=DATABASE,
+            autogenerate_session_id=False,  # several inserts at once
+            compress=False,  # as ours go on one machine: it costs client and server CPU
+        )
         stack.callback(client.close)
 
         def fill() -> None:

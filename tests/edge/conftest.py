@@ -167,7 +167,6 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     for bound in (
         "edge.resolver.DEADLINE_S",
-        "edge.server_lookups.STALL_S",
         "edge.redis_connection.TIMEOUT_S",
         "edge.redis_connection.DEADLINE_S",
     ):

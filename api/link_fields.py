@@ -33,6 +33,7 @@ class Past:
 
     clicks: int = 0
     created_at_ms: int | None = None
+    is_enabled: bool = True
 
 
 def new_document(
@@ -50,7 +51,7 @@ def new_document(
         updated_at_ms=now_ms,
         version=1,
         imported_clicks=past.clicks,
-        **{**_EMPTY, **changes_of(new)},
+        **{**_EMPTY, "enabled": past.is_enabled, **changes_of(new)},
     )
 
 

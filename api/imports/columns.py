@@ -37,6 +37,7 @@ Field = Literal[
     "status",
     "suffix",
     "password",
+    "banned",
 ]
 
 _COMMON: Final[Mapping[Field, tuple[str, ...]]] = {
@@ -107,6 +108,7 @@ COLUMNS: Final[Mapping[Source, Mapping[Field, tuple[str, ...]]]] = {
         "created_at": ("created_at",),
         "expires_at": ("expire_in",),
         "password": ("password",),
+        "banned": ("banned",),
     },
     "yourls": {
         "destination_url": ("url",),
@@ -128,7 +130,7 @@ def plain_name(column: str) -> str:
 
 def fields_of(source: Source, row: Mapping[str, object]) -> dict[Field, object]:
     """What a row of the source says, by our fields; empty cells and unknown columns are left out."""
-    cells = {plain_name(column): value for column, value in row.items()}
+    cells = {plain_name(column): value for column, value in {**row, **_nested(row)}.items()}
     found: dict[Field, object] = {}
     for field, columns in COLUMNS[source].items():
         for column in columns:
@@ -137,6 +139,12 @@ def fields_of(source: Source, row: Mapping[str, object]) -> dict[Field, object]:
                 found[field] = value
                 break
     return found
+
+
+def _nested(row: Mapping[str, object]) -> Mapping[str, object]:
+    """What Shlink's API has in `meta`: validSince, validUntil, maxVisits."""
+    meta = row.get("meta")
+    return meta if isinstance(meta, dict) else {}
 
 
 def is_known(source: Source, header: list[str]) -> bool:

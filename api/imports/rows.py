@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
-from api.fields import MAX_NAME_CHARS, instant_of
+from api.fields import MAX_NAME_CHARS, instant_of, ms_of
 from api.imports.columns import Source, fields_of
 from api.link_fields import Past
 from api.models import NewLink
@@ -18,6 +18,8 @@ from edge.contract import IMPORTED, SUFFIX
 
 MAX_CODE_CHARS: Final = 50
 _MAX_CLICKS: Final = 2**63 - 1
+_END_MS: Final = ms_of(datetime(2299, 1, 1, tzinfo=UTC))
+_DISABLED: Final = frozenset({"disabled", "inactive", "paused"})
 _DATE_FORMATS: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%m/%d/%Y", "%b %d, %Y")
 _KEPT: Final = ("expired_url", "campaign", "external_id")
 
@@ -54,7 +56,7 @@ def read_row(source: Source, row: Mapping[str, object], *, domain: str | None) -
         "code": code,
         "suffix": _text(cells.get("suffix")) or suffix,
         "domain": domain,
-        "name": _text(cells.get("name"))[:MAX_NAME_CHARS] or None,
+        "name": " ".join(_text(cells.get("name")).split())[:MAX_NAME_CHARS] or None,
         "tags": _tags(cells.get("tags")),
         "device_routes": {
             device: _text(cells[field])
@@ -72,7 +74,13 @@ def read_row(source: Source, row: Mapping[str, object], *, domain: str | None) -
     except ValidationError as error:
         problem = problem_of_body(error.errors(include_url=False, include_input=False))
         raise ProblemError(problem.type, problem.detail, problem.flaws) from None
-    return ImportedLink(link, Past(_clicks(cells.get("clicks")), created_ms), host)
+    past = Past(_clicks(cells.get("clicks")), created_ms, is_enabled=_is_enabled(cells))
+    return ImportedLink(link, past, host)
+
+
+def _is_enabled(cells: Mapping[Any, object]) -> bool:
+    is_banned = _text(cells.get("banned")).lower() in {"true", "1"}
+    return not is_banned and _text(cells.get("status")).lower() not in _DISABLED
 
 
 def _place(cells: Mapping[Any, object]) -> tuple[str | None, str]:
@@ -80,7 +88,10 @@ def _place(cells: Mapping[Any, object]) -> tuple[str | None, str]:
     short_url = cells.get("short_url", "")
     first = short_url[0] if isinstance(short_url, list) else short_url
     text = _text(first)
-    parts = urlsplit(text if "://" in text else f"https://{text}")
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+    except ValueError:
+        raise invalid_body(Flaw(f"{text[:100]!r} is no URL", pointer="#/short_url")) from None
     host = _text(cells.get("domain")) or parts.netloc or None
     return host and host.lower(), _text(cells.get("code")) or unquote(parts.path).strip("/")
 
@@ -133,7 +144,9 @@ def _unix_ms(value: object, field: str) -> int | None:
     if not text:
         return None
     if re.fullmatch(r"\d{9,13}", text):
-        return int(text) * (1000 if len(text) < 12 else 1)
+        unix_ms = int(text) * (1000 if len(text) < 12 else 1)
+        if unix_ms < _END_MS:
+            return unix_ms
     for read in (datetime.fromisoformat, *(_reader(each) for each in _DATE_FORMATS)):
         try:
             moment = read(text.removesuffix(" UTC"))

@@ -165,3 +165,36 @@ async def test_an_expired_link_comes_along_expired(api: RunningApi) -> None:
     (verdict,) = await import_lines(api, "csv", body)
     link = (await api.client.get(f"/v1/links/{verdict['id']}")).json()
     assert (link["status"], link["expires_at"]) == ("expired", "2020-01-01T00:00:00Z")
+
+
+async def test_what_was_switched_off_elsewhere_stays_so(api: RunningApi) -> None:
+    body = "code,destination_url,status\nOff1,https://www.example.com/,Disabled\nOn1,https://www.example.com/,active\n"
+    off, on = await import_lines(api, "csv", body)
+    banned = '{"address":"Off2","target":"https://www.example.com/","banned":true}\n'
+    (kutt,) = await import_lines(api, "kutt", banned, content_type="application/x-ndjson")
+    links = [(await api.client.get(f"/v1/links/{each['id']}")).json() for each in (off, on, kutt)]
+    assert [link["status"] for link in links] == ["disabled", "active", "disabled"]
+
+
+async def test_shlinks_expiry_comes_along_from_its_api(api: RunningApi) -> None:
+    row = {
+        "shortCode": "Meta1",
+        "longUrl": "https://www.example.com/",
+        "meta": {"validUntil": "2290-01-01T00:00:00Z"},
+    }
+    (verdict,) = await import_lines(api, "shlink", json.dumps(row), content_type="application/x-ndjson")
+    assert (await api.client.get(f"/v1/links/{verdict['id']}")).json()["expires_at"] == "2290-01-01T00:00:00Z"
+
+
+async def test_odd_cells_are_mended_or_told(api: RunningApi) -> None:
+    rows = [
+        {"code": "Odd1", "name": "Spring\tsale\n2026"},
+        {"short_url": "https://[bad/Odd2"},
+        {"code": "Odd3", "created_at": "99999999999"},
+        {"code": "Odd4", "created_at": "2024-01-01"},
+    ]
+    body = "\n".join(json.dumps({"destination_url": "https://www.example.com/", **row}) for row in rows)
+    verdicts = await import_lines(api, "csv", body, content_type="application/x-ndjson")
+    assert (await api.client.get(f"/v1/links/{verdicts[0]['id']}")).json()["name"] == "Spring sale 2026"
+    problems = [verdict.get("problem", {}).get("errors", [{}])[0].get("pointer") for verdict in verdicts]
+    assert problems == [None, "#/short_url", "#/created_at", None]

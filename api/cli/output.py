@@ -12,6 +12,8 @@ from rich.table import Table
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 BAR_WIDTH: Final = 24
+_WHOLE: Final = frozenset({"id", "messageId"})
+"""Columns that are copied from."""
 
 Item = TypeVar("Item")
 
@@ -29,7 +31,7 @@ def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], title
     """Columns are the rows' fields; what a row lacks stays empty."""
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column in _WHOLE)
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     stdout.print(table)

@@ -35,12 +35,22 @@ REFUSED: Final = 3
 UNREACHABLE: Final = 4
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _WithJsonAnywhere(click.Group):
+    """Takes `--json` behind the command, too, where most people put it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        if "--json" in args[:end]:
+            args = ["--json", *(each for each in args[:end] if each != "--json"), *args[end:]]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_WithJsonAnywhere, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--url", envvar="SMARTLINKS_URL", default=DEFAULT_URL, show_default=True, help="Where the API is."
 )
 @click.option("--key", envvar="SMARTLINKS_KEY", help="Service key. Default: the first key of this machine.")
-@click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs; anywhere.")
 @click.pass_context
 def smartlinks(context: click.Context, url: str, key: str | None, *, as_json: bool) -> None:
     """Smart links: make them, mint codes for recipients, see who clicked.

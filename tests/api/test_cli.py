@@ -39,6 +39,8 @@ async def test_a_link_from_its_making_to_its_end(api: RunningApi, tmp_path: Path
     assert (changed["name"], changed["device_routing"], changed["code"]) == ("", False, "Fall26")
     code, table, _ = await run(api.url, "links", "list", "-q", "fall26")
     assert (code, "Fall26" in table, "short url" in table) == (0, True, True)
+    code, answer, _ = await run(api.url, "links", "list", "-q", "fall26", "--json")
+    assert (code, [link["code"] for link in json.loads(answer)]) == (0, ["Fall26"]), "--json may stand last"
     image = tmp_path / "code.png"
     assert (await run(api.url, "links", "qr", made["id"], str(image)))[0] == 0
     assert image.read_bytes().startswith(b"\x89PNG")

@@ -1,7 +1,7 @@
 """Rounds of all stages between spool and rows, by turns, on many machines and on one."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,8 +39,9 @@ SHIPPER: Final = "shipper"
 INGEST: Final = "ingest"
 UNENRICHED: Final = "ingest into the bare table, not enriched"
 BY_CLIENT: Final = "bare insert by clickhouse-connect"
+UNCOMPRESSED: Final = "the same, not compressed"
 READY: Final = "bare insert by our writer, columns ready"
-_BARE: Final = (UNENRICHED, BY_CLIENT, READY)
+_BARE: Final = (UNENRICHED, BY_CLIENT, UNCOMPRESSED, READY)
 
 
 @dataclass(slots=True)
@@ -88,20 +89,22 @@ def measure_many(folder: Path, clicks: int, rounds: int) -> Section:
         warehouse = open_warehouse(url, folder=folder, database=DATABASE)
         stack.callback(warehouse.close)
         migrate(warehouse)
-        client = clickhouse_connect.get_client(
-            dsn=url,
-            database=DATABASE,
-            autogenerate_session_id=False,  # several inserts at once
-            compress=False,  # as ours go on one machine: it costs client and server CPU
-        )
-        stack.callback(client.close)
+        clients: dict[str, Client] = {}
+        for stage, compress in ((BY_CLIENT, True), (UNCOMPRESSED, False)):  # True is its default
+            clients[stage] = clickhouse_connect.get_client(
+                dsn=url,
+                database=DATABASE,
+                compress=compress,
+                autogenerate_session_id=False,  # several inserts at once
+            )
+            stack.callback(clients[stage].close)
 
         def fill() -> None:
             spool_clicks(settings.spool_dir, sources=SOURCES, clicks=clicks)
             found.add(SHIPPER, uvloop.run(ship(settings, clicks)))
 
         for _ in range(rounds):
-            _measure_round(found, settings, warehouse, client, clicks, fill=fill, warehouse_pid=server.pid)
+            _measure_round(found, settings, warehouse, clients, clicks, fill=fill, warehouse_pid=server.pid)
         wrong = count_wrong(warehouse, rounds * clicks)
     return Section(
         title="From spool to rows on many machines",
@@ -144,10 +147,12 @@ def measure_one(folder: Path, clicks: int, rounds: int) -> Section:
             spool_clicks(settings.spool_dir, sources=2, clicks=clicks)
 
         for _ in range(rounds):
-            _measure_round(found, settings, warehouse, client, clicks, fill=fill, warehouse_pid=None)
+            _measure_round(
+                found, settings, warehouse, {BY_CLIENT: client}, clicks, fill=fill, warehouse_pid=None
+            )
         wrong = count_wrong(warehouse, rounds * clicks)
     columns = ("stage", "clicks a second", "CPU µs a click", "ingest's rate is")
-    rows = [(*row[:3], row[4]) for row in map(found.row, (INGEST, *_BARE))]
+    rows = [(*row[:3], row[4]) for row in map(found.row, (INGEST, UNENRICHED, BY_CLIENT, READY))]
     return Section(
         title="From spool to rows on one machine",
         text=f"{rounds} rounds of {clicks:,} clicks of two spools into chDB; CPU is the engine's, too.",
@@ -164,13 +169,13 @@ def _measure_round(
     found: Rounds,
     settings: Settings,
     warehouse: Warehouse,
-    client: Client,
+    clients: Mapping[str, Client],
     clicks: int,
     *,
     fill: Callable[[], None],
     warehouse_pid: int | None,
 ) -> None:
-    """Ingest, then each bare insert. `fill` puts so many clicks where ingest reads."""
+    """Ingest, then each bare insert; `clients` by stage. `fill` puts so many clicks where ingest reads."""
     fill()
     enrichment = open_databases(settings, warehouse)
     stored = found.add(
@@ -184,13 +189,13 @@ def _measure_round(
         UNENRICHED, uvloop.run(ingest(settings, bare, Unenriched(), clicks, warehouse_pid=warehouse_pid))
     )
     ready = make_rows(settings, warehouse, stored.batch_rows)
-    for stage, insert in (
-        (BY_CLIENT, lambda: insert_by_client(client, ready, stored.seconds, warehouse_pid=warehouse_pid)),
-        (READY, lambda: insert_ready(warehouse, ready, stored.seconds, warehouse_pid=warehouse_pid)),
-    ):
+    for stage, client in clients.items():
         empty_bare_table(warehouse)
         settle(warehouse)
-        found.add(stage, insert())
+        found.add(stage, insert_by_client(client, ready, stored.seconds, warehouse_pid=warehouse_pid))
+    empty_bare_table(warehouse)
+    settle(warehouse)
+    found.add(READY, insert_ready(warehouse, ready, stored.seconds, warehouse_pid=warehouse_pid))
     empty_bare_table(warehouse)
 
 

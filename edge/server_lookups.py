@@ -46,10 +46,7 @@ class ServerLookups:
         self._state.expect()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                pipeline = await open_pipeline(self._address, self, tracked_prefixes=_TRACKED_PREFIXES)
-                is_whole, documents = await asyncio.gather(
-                    pipeline.call(b"EXISTS", LAST_NUMBER_KEY), pipeline.call(b"HGETALL", DOMAINS_KEY)
-                )
+                pipeline, is_whole, documents = await self._open()
         except (OSError, RedisDoubtError) as error:
             self._down_reason = f"Redis can't be reached: {str(error) or type(error).__name__}"
             self._owner.on_down(self._down_reason)
@@ -110,6 +107,18 @@ class ServerLookups:
         self._down_reason = f"the connection to Redis was lost: {reason}"
         self._owner.on_lost(self._down_reason)
         self._lost.set()
+
+    async def _open(self) -> tuple[RedisPipeline, object, object]:
+        """A connection, and the replies to what is asked on it first: `EXISTS`, then `HGETALL`."""
+        pipeline = await open_pipeline(self._address, self, tracked_prefixes=_TRACKED_PREFIXES)
+        try:
+            is_whole, documents = await asyncio.gather(
+                pipeline.call(b"EXISTS", LAST_NUMBER_KEY), pipeline.call(b"HGETALL", DOMAINS_KEY)
+            )
+        except BaseException:  # also where its time is up, or the edge stops
+            pipeline.drop("what is asked first was not answered")
+            raise
+        return pipeline, is_whole, documents
 
     async def _watch(self, pipeline: RedisPipeline) -> None:
         """Return when the connection is lost. One that is silent for too long is dropped."""

@@ -219,6 +219,22 @@ async def test_at_the_first_doubt_the_connection_is_dropped(
         assert (await edge.get("/own12345")).location == DESTINATION.decode()
 
 
+async def test_a_connection_that_is_given_up_is_closed(
+    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.server_lookups.CONNECT_TIMEOUT_S", 0.1)
+    async with behind_proxy(redis_server, tmp_path) as (edge, proxy):
+        await edge.put(1, "own12345")
+        pristine, proxy.tamper = proxy.tamper, lambda data: b"" if data.startswith(b":") else data
+        asked = proxy.asked
+        proxy.cut()
+        await until(lambda: proxy.asked > asked + 5)  # the first questions of six connections
+        assert len(proxy._writers) <= 4, "the one that is tried now, and perhaps the one before"
+        proxy.tamper = pristine
+        await until(lambda: edge.readiness is None)
+        assert (await edge.get("/own12345")).status == 302
+
+
 async def test_no_answer_carries_anothers_destination_whatever_breaks(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:

@@ -21,7 +21,7 @@ class ShardedCache(Generic[K, V]):
     __slots__ = ("_generation_size", "_old", "_shards", "_young")
 
     def __init__(self, generation_size: int) -> None:
-        # An odd number: a dict takes its slots by the lowest bits of a hash, which else were alike in a shard.
+        # Odd: a dict takes its slots by the lowest bits of a hash, which else were alike in a shard.
         self._shards: Final = generation_size // ENTRIES_A_SHARD | 1
         self._generation_size = generation_size // self._shards  # of a shard
         self.clear()

@@ -26,8 +26,9 @@ class CodedColumn(Sequence[Any]):
     @classmethod
     def of(cls, rows: Sequence[Hashable]) -> "CodedColumn":
         """Of plain rows; each value once, in the order of their first rows."""
-        places = {value: place for place, value in enumerate(dict.fromkeys(rows))}
-        return cls(list(places), np.fromiter(map(places.__getitem__, rows), np.intp, len(rows)))
+        places = _Places()
+        codes = np.fromiter(map(places.__getitem__, rows), np.intp, len(rows))
+        return cls(list(places), codes)
 
     def distinct(self) -> "CodedColumn":
         """The same rows, each value once."""
@@ -61,8 +62,16 @@ def grouped(objects: Sequence[object]) -> CodedColumn:
     """As `CodedColumn.of`, of objects that are the same where they are one."""
     ids = list(map(id, objects))
     first = dict(zip(ids, objects, strict=True))
-    places = {number: place for place, number in enumerate(first)}
+    places = dict(zip(first, range(len(first)), strict=True))
     return CodedColumn(list(first.values()), np.fromiter(map(places.__getitem__, ids), np.intp, len(ids)))
+
+
+class _Places(dict[Hashable, int]):
+    """The place of each value, given out in the order in which they are first asked for."""
+
+    def __missing__(self, value: Hashable) -> int:
+        place = self[value] = len(self)
+        return place
 
 
 def count_of(column: Column, value: object) -> int:

@@ -10,7 +10,7 @@ is read once and then remembered by its bytes.
 
 from collections.abc import Collection, Mapping
 from functools import lru_cache
-from operator import itemgetter
+from operator import itemgetter, methodcaller
 from typing import Annotated, Any, Final, Literal, NoReturn, get_args
 
 import msgspec
@@ -130,6 +130,7 @@ _read_headers = msgspec.json.Decoder(Headers).decode
 _BEGINNING: Final = (
     b'{"v":%d,' % EVENT_VERSION
 )  # as the edge writes it; msgspec takes events without a version
+_has_beginning: Final = methodcaller("startswith", _BEGINNING)
 _HEADERS_MARK: Final = b',"ua":'  # within a string its quotes would be escaped
 _LEAST_BEFORE_HEADERS: Final = len(
     b'{"v":1,"source":1,"seq":1,"ts":1,"code":"x","link":1,"tenant":"x","personal":true,"method":"GET",'
@@ -171,7 +172,7 @@ def decode_all(values: Collection[bytes]) -> list[Click] | None:
             keep(click)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return clicks if all(value.startswith(_BEGINNING) for value in values) else None
+    return clicks if all(map(_has_beginning, values)) else None
 
 
 def _headers_of(rest: bytes) -> Headers:

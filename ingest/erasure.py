@@ -16,7 +16,7 @@ ON_ITS_WAY: Final = timedelta(hours=48)
 
 _OF_LINK = "tenant = {tenant:String} AND link = {link:UInt64}"
 # Where a link's clicks are counted. What its domain and its tenant had stays counted: that tells of no link.
-LINK_COUNTS: Final = ("rollup_keys", "rollup_windows", "click_changes", "click_days")
+LINK_COUNTS: Final = ("rollup_returns", "rollup_keys", "rollup_windows", "click_changes", "click_days")
 _COUNTS_OF_LINK: Final = "tenant = {tenant:String} AND scope = 'link' AND subject = {link:UInt64}"
 _NAMED: Final = "FROM recipient_erasures WHERE tenant = {tenant:String} AND id = {erasure:String}"
 _OF_PERSON: Final = (

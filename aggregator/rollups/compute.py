@@ -10,17 +10,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from aggregator.rollups.windows import (
-    DAY_S,
-    DEEP_FROM_CLICKS,
-    DEEP_KEY_SAMPLE,
-    DEEP_TOTAL_SAMPLE,
     DIMENSION_SAMPLES,
     DIMENSIONS,
-    FOUR_WEEKS_S,
     MAX_KEYS,
+    SUBJECTS,
     TOTAL,
     TOTAL_SAMPLES,
-    Scope,
     Window,
 )
 from ingest.contract import Warehouse
@@ -30,8 +25,6 @@ WINDOWS_A_STATEMENT: Final = 2_000
 # A statement over more clicks counts visitors by HyperLogLog (within 0.3 %) where a key has more than 8,000,
 # and holds a sample of their hashes in memory from the start: about 300 bytes a click otherwise.
 CLICKS_OF_EXACT_VISITORS: Final = 5_000_000
-
-_SUBJECTS: Final[dict[Scope, str]] = {"link": "link", "domain": "cityHash64(domain)", "tenant": "toUInt64(0)"}
 
 # Everything that is put into these texts is our own; values are bound.
 WANTED: Final = """
@@ -54,26 +47,22 @@ _CHOSEN: Final = """
 
 # From `counted`, which has a row for each subject, start, dimension and key, with its visitors and the sorted
 # hashes of those that end in at least `base` zero bits.
-GATHER: Final = """
+_GATHER: Final = """
     levelled AS
     (
         SELECT *,
             2 * if(dimension = '{total}', {total_sample}, {dimension_sample})
                 / count() OVER (PARTITION BY subject, start, dimension) AS kept,
-            if(dimension = '{total}', {deep_total_sample}, {deep_key_sample}) * 2 AS deep_kept,
-            toUInt8(greatest(base, if(visitors <= kept, 0, ceil(log2(visitors / kept))))) AS level,
-            toUInt8(greatest(base, if(visitors <= deep_kept, 0, ceil(log2(visitors / deep_kept)))))
-                AS deep_level
+            toUInt8(greatest(base, if(visitors <= kept, 0, ceil(log2(visitors / kept))))) AS level
         FROM counted
         ORDER BY clicks DESC, key LIMIT {max_keys} BY subject, start, dimension
     ),
     sampled AS
     (
         SELECT subject, start, dimension, previews,
-            arrayFilter(hash -> bitAnd(hash, bitShiftLeft(toUInt64(1), level) - 1) = 0, hashes) AS sample,
-            {deep} AS deep_sample,
-            (key, clicks, human, visitors, level, toUInt32(length(sample)), sample, deep_level, deep_sample)
-                AS cell
+            arrayFilter(hash -> bitAnd(hash, bitShiftLeft(toUInt64(1), level) - 1) = 0, hashes)
+                AS sample,
+            (key, clicks, human, visitors, level, toUInt32(length(sample)), sample) AS cell
         FROM levelled
     ),
     gathered AS
@@ -82,12 +71,10 @@ GATHER: Final = """
         FROM sampled GROUP BY subject, start, dimension
     )
 SELECT {{tenant:String}}, '{scope}', subject, {grain}, toDateTime(start, 'UTC'), dimension, changes,
-    all_previews, cells.1, cells.2, cells.3, cells.4, cells.5, cells.6, arrayFlatten(cells.7),
-    if({has_deep}, cells.8, []), if({has_deep}, cells.9, [])
+    all_previews, cells.1, cells.2, cells.3, cells.4, cells.5, cells.6, arrayFlatten(cells.7)
 FROM gathered INNER JOIN wanted USING (subject, start)
 SETTINGS insert_deduplicate = 0, async_insert = 0
 """
-_DEEP: Final = "arrayFilter(hash -> bitAnd(hash, bitShiftLeft(toUInt64(1), deep_level) - 1) = 0, hashes)"
 
 # The columns that a set does not group by are '' in its rows, so all of them together are the key.
 _KEYS: Final = (
@@ -113,7 +100,7 @@ _KEYS: Final = (
     ),
     counted AS (SELECT *, {names}[indexOf({masks}, mask)] AS dimension FROM grouped),
     """
-    + GATHER
+    + _GATHER
 )
 
 _WINDOWS: Final = (
@@ -162,32 +149,13 @@ def _compute(warehouse: Warehouse, windows: Sequence[Window]) -> None:
     warehouse.command(_WINDOWS.format(**_names(windows)), parameters_of(windows))
 
 
-def gather_names(first: Window) -> dict[str, object]:
-    """What `GATHER` is filled with for windows like this one."""
-    return {
-        "scope": first.scope,
-        "grain": first.grain_s,
-        "total": TOTAL,
-        "total_sample": TOTAL_SAMPLES[first.grain_s],
-        "dimension_sample": DIMENSION_SAMPLES[first.grain_s],
-        "deep_total_sample": DEEP_TOTAL_SAMPLE,
-        "deep_key_sample": DEEP_KEY_SAMPLE,
-        "deep": _DEEP if first.grain_s == DAY_S else "emptyArrayUInt64()",
-        "has_deep": f"changes >= {DEEP_FROM_CLICKS}" if first.grain_s == DAY_S else "false",
-        "max_keys": MAX_KEYS,
-    }
-
-
 def _names(windows: Sequence[Window]) -> dict[str, object]:
     first = windows[0]
     return {
         "scope": first.scope,
-        "subject": _SUBJECTS[first.scope],
+        "subject": SUBJECTS[first.scope],
         "grain": first.grain_s,
-        # Windows of four weeks may begin at any midnight; those of a statement begin at the same one.
-        "start": f"toUInt32({first.start_s})"
-        if first.grain_s == FOUR_WEEKS_S
-        else f"toUInt32(intDiv(toUnixTimestamp(ts), {first.grain_s}) * {first.grain_s})",
+        "start": f"toUInt32(intDiv(toUnixTimestamp(ts), {first.grain_s}) * {first.grain_s})",
         # By the table's own order: a link's rows are found without reading the others'.
         "among": "AND link IN {subjects:Array(UInt64)}" if first.scope == "link" else "",
     }
@@ -204,8 +172,11 @@ def _keys_statement(windows: Sequence[Window]) -> str:
     by = () if is_one else ("subject", "start")
     first = f"toUInt64({windows[0].subject}) AS subject, toUInt32({windows[0].start_s}) AS start"
     return _KEYS.format(
-        **gather_names(windows[0]),
-        **{name: value for name, value in _names(windows).items() if name not in {"scope", "grain"}},
+        **_names(windows),
+        total=TOTAL,
+        total_sample=TOTAL_SAMPLES[windows[0].grain_s],
+        dimension_sample=DIMENSION_SAMPLES[windows[0].grain_s],
+        max_keys=MAX_KEYS,
         columns=", ".join(DIMENSIONS),
         window=first if is_one else "subject, start",
         by=", ".join(by),

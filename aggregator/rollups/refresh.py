@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from aggregator.rollups import four_weeks
+from aggregator.rollups import returns
 from aggregator.rollups.compute import compute
-from aggregator.rollups.four_weeks import compute_four_weeks
+from aggregator.rollups.returns import compute_returns
 from aggregator.rollups.twins import copy_twins, split_twins
 from aggregator.rollups.windows import (
     DAY_S,
     DETAILED_FROM_CLICKS,
-    GRAINS_OF_ROWS_S,
+    GRAINS_S,
     QUARTER_S,
     Window,
 )
@@ -67,13 +67,12 @@ def refresh(
     """Compute the stale windows that have ended by `now`, the newest first; how many those were.
 
     Looks at recent windows only, unless `everything`; at quarters only while they are recent,
-    and at windows of four weeks only with `everything`. At most
-    `WINDOWS_A_ROUND` a grain: more stay for the next call. The finest come first, since the open day has
-    nothing else. Blocks.
+    and at who returned only with `everything`. At most `WINDOWS_A_ROUND` a grain: more stay for the next
+    call. The finest come first, since the open day has nothing else. Blocks.
     """
     computed = 0
     are_all_found = True
-    for grain_s in reversed(GRAINS_OF_ROWS_S):
+    for grain_s in reversed(GRAINS_S):
         stale = find_stale(warehouse, grain_s, now, everything=everything)
         are_all_found &= len(stale) < WINDOWS_A_ROUND
         for windows in group_alike(stale):
@@ -81,13 +80,13 @@ def refresh(
                 return computed
             compute_alike(warehouse, windows, stale, compute)
             computed += len(windows)
-    # They are made of days, so they wait until these are done.
+    # Reports do without the newest of these for a while, and not without windows.
     if everything and are_all_found:
-        stale = four_weeks.find_stale(warehouse, now)
+        stale = returns.find_stale(warehouse, now)
         for windows in group_alike(stale):
             if is_stopped():
                 return computed
-            compute_alike(warehouse, windows, stale, compute_four_weeks)
+            compute_alike(warehouse, windows, stale, compute_returns)
             computed += len(windows)
     return computed
 

@@ -8,18 +8,15 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from aggregator.rollups.compute import WANTED, parameters_of
-from aggregator.rollups.windows import Window
+from aggregator.rollups.windows import LOOK_BACK_S, Window
 from ingest.contract import Warehouse
 
-_OF_TENANT: Final = """
-    WHERE tenant = {tenant:String} AND scope = 'tenant' AND grain = {grain:UInt32}
-        AND (start, changes) IN (SELECT toDateTime(start, 'UTC'), changes FROM wanted)
-"""
 _KEYS: Final = f"""
-INSERT INTO rollup_keys WITH {WANTED}
+INSERT INTO <table> WITH {WANTED}
 SELECT tenant, 'domain', {{subject:UInt64}}, COLUMNS('.*') EXCEPT (tenant, scope, subject)
-FROM rollup_keys
-{_OF_TENANT}
+FROM <table>
+WHERE tenant = {{tenant:String}} AND scope = 'tenant' AND <grain>
+    AND (start, changes) IN (SELECT toDateTime(start, 'UTC'), changes FROM wanted)
 LIMIT 1 BY start, dimension
 SETTINGS insert_deduplicate = 0, async_insert = 0
 """
@@ -27,10 +24,13 @@ _WINDOWS: Final = f"""
 INSERT INTO rollup_windows WITH {WANTED}
 SELECT tenant, 'domain', grain, {{subject:UInt64}}, start, changes, detailed, clicks
 FROM rollup_windows
-{_OF_TENANT}
+WHERE tenant = {{tenant:String}} AND scope = 'tenant' AND grain = {{grain:UInt32}}
+    AND (start, changes) IN (SELECT toDateTime(start, 'UTC'), changes FROM wanted)
 LIMIT 1 BY start
 SETTINGS insert_deduplicate = 0, async_insert = 0
 """
+_KEYS_OF_WINDOWS: Final = _KEYS.replace("<table>", "rollup_keys").replace("<grain>", "grain = {grain:UInt32}")
+_KEYS_OF_RETURNS: Final = _KEYS.replace("<table>", "rollup_returns").replace("<grain>", "true")
 
 
 def split_twins(windows: Sequence[Window], stale: Iterable[Window]) -> tuple[list[Window], list[Window]]:
@@ -54,5 +54,6 @@ def copy_twins(warehouse: Warehouse, windows: Sequence[Window]) -> None:
     for subject in {each.subject for each in windows}:
         chosen = [each for each in windows if each.subject == subject]
         parameters = {**parameters_of(chosen), "subject": subject, "grain": chosen[0].grain_s}
-        warehouse.command(_KEYS, parameters)
+        of_returns = chosen[0].grain_s == LOOK_BACK_S
+        warehouse.command(_KEYS_OF_RETURNS if of_returns else _KEYS_OF_WINDOWS, parameters)
         warehouse.command(_WINDOWS, parameters)

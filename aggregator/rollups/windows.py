@@ -12,13 +12,15 @@ Scope = Literal["link", "domain", "tenant"]
 QUARTER_S: Final = 900
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
-FOUR_WEEKS_S: Final = 28 * DAY_S
-# Made from the rows; windows of four weeks are made from those of their days.
-GRAINS_OF_ROWS_S: Final = (DAY_S, HOUR_S, QUARTER_S)
-GRAINS_S: Final = (FOUR_WEEKS_S, *GRAINS_OF_ROWS_S)
+GRAINS_S: Final = (DAY_S, HOUR_S, QUARTER_S)
+
+# How many days before a day its visitors are looked for: a report on 30 days begins within the 30th before.
+LOOK_BACK_DAYS: Final = 31
+# These days and the day itself.
+LOOK_BACK_S: Final = (LOOK_BACK_DAYS + 1) * DAY_S
 
 # Up to so many clicks reports count the rows, exactly.
-EXACT_UP_TO_CLICKS: Final = 100_000
+EXACT_UP_TO_CLICKS: Final = 300_000
 # A window of fewer clicks has no breakdowns: as many rows are counted in less time than they would take.
 DETAILED_FROM_CLICKS: Final = 1_000
 
@@ -48,17 +50,17 @@ TOTAL: Final = "total"
 MAX_KEYS: Final = 10_000
 
 # How many visitors the sample of a window of each grain holds at least, where there are as many: of all, and
-# of a dimension (shared by its keys). A report reads all of them, so they are what it costs;
-# `docs/performance.md` has the errors that come of them.
-TOTAL_SAMPLES: Final = {FOUR_WEEKS_S: 16_384, DAY_S: 2_048, HOUR_S: 512, QUARTER_S: 128}
-DIMENSION_SAMPLES: Final = {FOUR_WEEKS_S: 8_192, DAY_S: 512, HOUR_S: 128, QUARTER_S: 32}
-# Days of so many clicks have larger samples too, from which windows of four weeks are made: of all, and of
-# each key. Of fewer they would be nearly all visitors, sixteen times over.
-DEEP_FROM_CLICKS: Final = 50_000
-# Windows of four weeks with fewer clicks than such days have are counted from the rows, in 2 s at the most.
-FOUR_WEEKS_OF_ROWS: Final = 28 * DEEP_FROM_CLICKS
-DEEP_TOTAL_SAMPLE: Final = 16_384
-DEEP_KEY_SAMPLE: Final = 512
+# of a dimension (shared by its keys). A report reads all of them, so they are what it costs. Those of days
+# serve where nobody counted who returned (`returns.py`).
+TOTAL_SAMPLES: Final = {DAY_S: 2_048, HOUR_S: 512, QUARTER_S: 128}
+DIMENSION_SAMPLES: Final = {DAY_S: 512, HOUR_S: 128, QUARTER_S: 32}
+
+# Whose clicks a subject's are.
+SUBJECTS: Final[dict[Scope, str]] = {
+    "link": "link",
+    "domain": "cityHash64(domain)",
+    "tenant": "toUInt64(0)",
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)

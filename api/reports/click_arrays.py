@@ -1,6 +1,6 @@
 """Clicks as arrays, a number for each key, and what they count up to. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -41,38 +41,73 @@ class ClickArrays:
             return self
         return type(self)(*(getattr(self, each.name)[..., wanted] for each in fields(self)))
 
-    def tally(
-        self, bucket_starts_ms: Sequence[int], by: Sequence[Dimension], level: int | None = None
-    ) -> Tally:
-        """Counts of all of them. With a level, also the visitors' hashes that end in so many zero bits."""
+    def at(self, places: npt.NDArray[np.integer]) -> Self:
+        return type(self)(*(getattr(self, each.name)[..., places] for each in fields(self)))
+
+    def count(self, starts_ms: Integers, by: Sequence[Dimension]) -> "ClickCounts":
         visits = _Visits.of(self)
-        starts = np.asarray(bucket_starts_ms, np.int64)
-        bucket = np.maximum(np.searchsorted(starts, self.at_ms, "right") - 1, 0)
-        clicks, human, visitors = visits.count(bucket, len(starts))
-        previews = np.bincount(bucket[self.is_preview], minlength=len(starts))
-        counts = np.stack([clicks, human, visitors, previews], axis=1)
-        found = np.flatnonzero(clicks)
-        sampled: dict[int, Sequence[int]] = {}
-        if level is not None:
-            is_sampled = self.is_human & (self.hashes & np.uint64((1 << level) - 1) == 0)
-            for at in np.unique(bucket[is_sampled]).tolist():
-                sampled[int(starts[at])] = np.unique(self.hashes[is_sampled & (bucket == at)]).tolist()
-        everything = visits.count(np.zeros(len(self), np.int64), 1)
-        total_clicks, total_human, total_visitors = (int(count[0]) for count in everything)
-        return Tally(
-            total=Counted(total_clicks, total_human, total_visitors, int(self.is_preview.sum())),
-            buckets={int(starts[at]): Counted(*counts[at].tolist()) for at in found.tolist()},
-            keys={dimension: self._column(visits, dimension) for dimension in by},
-            hashes=sampled,
+        bucket = np.maximum(np.searchsorted(starts_ms, self.at_ms, "right") - 1, 0)
+        previews = np.bincount(bucket[self.is_preview], minlength=len(starts_ms))
+        everything = np.stack(visits.count(np.zeros(len(self), np.int64), 1), axis=1)
+        keys = []
+        for dimension in by:
+            of_dimension = self.keys[DIMENSIONS.index(dimension)]
+            keys.append(np.stack(visits.count(of_dimension, int(of_dimension.max(initial=-1)) + 1), axis=1))
+        buckets = np.stack([*visits.count(bucket, len(starts_ms)), previews], axis=1)
+        return ClickCounts(everything, buckets, tuple(keys))
+
+    def sampled(self, starts_ms: Integers, level: int | None) -> dict[int, Hashes]:
+        """Visitors' hashes that end in so many zero bits, by the bucket's start."""
+        if level is None:
+            return {}
+        is_sampled = self.is_human & (self.hashes & np.uint64((1 << level) - 1) == 0)
+        hashes = self.hashes[is_sampled]
+        bucket = np.maximum(np.searchsorted(starts_ms, self.at_ms[is_sampled], "right") - 1, 0)
+        return {int(starts_ms[at]): np.unique(hashes[bucket == at]) for at in np.unique(bucket).tolist()}
+
+
+@dataclass(frozen=True, slots=True)
+class ClickCounts:
+    """Clicks, human ones and visitors: of everything, of buckets (with previews), of keys by their numbers.
+
+    Those of clicks by different visitors add up.
+    """
+
+    everything: Integers
+    buckets: Integers
+    keys: tuple[Integers, ...]
+
+    def plus(self, more: Self, sign: int = 1) -> Self:
+        keys = zip(self.keys, more.keys, strict=True)
+        return type(self)(
+            self.everything + sign * more.everything,
+            self.buckets + sign * more.buckets,
+            tuple(_sum(mine, sign * others) for mine, others in keys),
         )
 
-    def _column(self, visits: "_Visits", dimension: Dimension) -> Column:
-        keys = self.keys[DIMENSIONS.index(dimension)]
-        counts = np.stack(visits.count(keys, int(keys.max(initial=0)) + 1), axis=1)
-        found = np.flatnonzero(counts[:, 0])
-        if len(found) > MAX_KEYS:
-            found = np.sort(found[np.argsort(-counts[found, 0], kind="stable")[:MAX_KEYS]])
-        return column_of(found, counts[found])
+    def tally(self, starts_ms: Integers, by: Sequence[Dimension], hashes: Mapping[int, Hashes]) -> Tally:
+        clicks, human, visitors = self.everything[0].tolist()
+        found = np.flatnonzero(self.buckets[:, 0]).tolist()
+        return Tally(
+            total=Counted(clicks, human, visitors, int(self.buckets[:, 3].sum())),
+            buckets={int(starts_ms[at]): Counted(*self.buckets[at].tolist()) for at in found},
+            keys={dimension: _column(counts) for dimension, counts in zip(by, self.keys, strict=True)},
+            hashes={at: found.tolist() for at, found in hashes.items()},
+        )
+
+
+def _sum(one: Integers, other: Integers) -> Integers:
+    total = np.zeros((max(len(one), len(other)), 3), np.int64)
+    total[: len(one)] += one
+    total[: len(other)] += other
+    return total
+
+
+def _column(counts: Integers) -> Column:
+    found = np.flatnonzero(counts[:, 0])
+    if len(found) > MAX_KEYS:
+        found = np.sort(found[np.argsort(-counts[found, 0], kind="stable")[:MAX_KEYS]])
+    return column_of(found, counts[found])
 
 
 @dataclass(frozen=True, slots=True)

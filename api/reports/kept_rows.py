@@ -8,7 +8,7 @@ with a mark set since, all of them are read again.
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,12 +16,13 @@ import numpy as np
 from aggregator.contract import DIMENSIONS
 from api.reports.click_arrays import ClickArrays
 from api.reports.query import Scope
-from api.reports.rows import Part, where
+from api.reports.rows import Part, Tally, where
+from api.reports.running import Question, RunningCounts
 from api.reports.standing import Changes
 from api.reports.window_cache import WindowCache
 from ingest.contract import Warehouse
 
-# About 100 bytes each.
+# About 100 bytes each, and as much again where they are counted.
 MAX_ROWS: Final = 500_000
 
 _SQL: Final = f"""
@@ -53,12 +54,16 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """`absent` is how many of those once stored were not there when all were read."""
+    """`absent` is how many of those once stored were not there when all were read.
+
+    `running` are counts of the first of these clicks, which stay the first until all are read again.
+    """
 
     clicks: ClickArrays
     changes: Changes
     absent: int
     last: Mapping[int, int] = field(default_factory=dict)
+    running: RunningCounts | None = None
 
 
 class KeptRows:
@@ -70,8 +75,8 @@ class KeptRows:
         self._rows: OrderedDict[tuple[str, str, int, int, int], _Rows] = OrderedDict()
         self._lock = threading.Lock()
 
-    def read(self, warehouse: Warehouse, scope: Scope, kept: Kept) -> ClickArrays:
-        """All rows that were stored before `kept.changes` were read, and perhaps later ones. Blocks."""
+    def tally(self, warehouse: Warehouse, scope: Scope, kept: Kept, end_ms: int, question: Question) -> Tally:
+        """Counts of the rows up to a time, of all stored before `kept.changes` were read. Blocks."""
         key = (scope.tenant, kept.scope, kept.subject, kept.begin_ms, kept.end_ms)
         known = self._rows.get(key)
         if known is not None and known.changes != kept.changes:
@@ -79,8 +84,13 @@ class KeptRows:
         if known is None:
             clicks, last = self._query(warehouse, scope, kept, {})
             known = _Rows(clicks, kept.changes, max(0, kept.changes.clicks - len(clicks)), last)
-        self._keep(key, known)
-        return known.clicks
+        running = known.running
+        tally = running.tally(known.clicks, end_ms) if running and running.question == question else None
+        if tally is None:
+            running = RunningCounts.of(known.clicks, end_ms, question)
+            tally = running.tally(known.clicks, end_ms)
+        self._keep(key, replace(known, running=running))
+        return tally or Tally()
 
     def _read_newer(self, warehouse: Warehouse, scope: Scope, kept: Kept, known: _Rows) -> _Rows | None:
         if known.changes.marks != kept.changes.marks:
@@ -89,7 +99,7 @@ class KeptRows:
         clicks = known.clicks.joined(more) if len(more) else known.clicks
         if len(clicks) + known.absent < kept.changes.clicks:
             return None
-        return _Rows(clicks, kept.changes, known.absent, {**known.last, **last})
+        return _Rows(clicks, kept.changes, known.absent, {**known.last, **last}, known.running)
 
     def _query(
         self, warehouse: Warehouse, scope: Scope, kept: Kept, last: Mapping[int, int]

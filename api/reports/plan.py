@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
-from aggregator.contract import DAY_S, EXACT_UP_TO_CLICKS, FOUR_WEEKS_S, GRAINS_S, QUARTER_S
+from aggregator.contract import DAY_S, EXACT_UP_TO_CLICKS, GRAINS_S, QUARTER_S
 from api.reports.cover import Cover, Piece, Span
+from api.reports.days import WholeDays, whole_days
 from api.reports.kept_rows import Kept
 from api.reports.query import Scope
 from api.reports.rows import Part
@@ -19,12 +20,11 @@ from ingest.contract import Warehouse
 # With more than this share of the clicks outside of the windows, these save nothing.
 MAX_REST: Final = 0.5
 # So many rows of one subject are kept in memory, where one statement a report adds the newest.
-KEPT_UP_TO_CLICKS: Final = 100_000
+KEPT_UP_TO_CLICKS: Final = EXACT_UP_TO_CLICKS
 
-_COARSE_S: Final = (FOUR_WEEKS_S, DAY_S)
+_COARSE_S: Final = (DAY_S,)
 _DAY_MS: Final = DAY_S * 1000
 _QUARTER_MS: Final = QUARTER_S * 1000
-_DAYS_OF_FOUR_WEEKS: Final = FOUR_WEEKS_S // DAY_S
 # Of so many clicks in the range a subject's windows are looked for; of fewer, its rows are read.
 _LARGE_FROM_CLICKS: Final = 1_000
 # Links with windows of their own in a report on many links; of those beyond, the rows are read.
@@ -43,13 +43,19 @@ class Reading:
 class Plan:
     """What to read for totals and breakdowns, and for the series; its windows lie in one bucket each.
 
-    The rest's end lies in `kept`, or all that is to be read: the part of it from `kept.begin_ms` on.
+    `days` are the windows of the totals that are of whole days. The rest's end lies in `kept`, or all that is
+    to be read: the part of it from `kept.begin_ms` on.
     """
 
     window_scope: str
     totals: Reading
     series: Reading
     kept: Kept | None = None
+    days: WholeDays | None = None
+
+    def is_added_up(self, piece: Piece) -> bool:
+        """Whether this window of the totals is added up here, key by key, and not with whole days."""
+        return self.days is None or piece.grain_s < DAY_S
 
 
 def make_plan(
@@ -78,7 +84,11 @@ def make_plan(
         return only_rows
     series = {subject: _by_bucket(standing, span, subject, bucket_starts_ms) for subject in large}
     return Plan(
-        window_scope, reading, _reading(scope, series, others), _tail(standing, window_scope, totals, span)
+        window_scope,
+        reading,
+        _reading(scope, series, others),
+        _tail(standing, window_scope, totals, span),
+        _whole_days(standing, span, reading.pieces),
     )
 
 
@@ -120,8 +130,18 @@ def _cover_by_known(
 
 def _is_poor(standing: Standing, subject: int, found: Cover) -> bool:
     """Whether windows that were computed lately might serve it better."""
-    days = sum(piece.grain_s == DAY_S for piece in found.pieces)
-    return days >= _DAYS_OF_FOUR_WEEKS or standing.has_whole_quarters(subject, found.rest)
+    days = (piece.start_s // DAY_S for piece in found.pieces if piece.grain_s == DAY_S)
+    is_unsure = not all(standing.returns(subject, day)[1] for day in days)
+    return is_unsure or standing.has_whole_quarters(subject, found.rest)
+
+
+def _whole_days(standing: Standing, span: Span, pieces: Sequence[Piece]) -> WholeDays | None:
+    """With who returned on each, as it was computed last: a few changes since are no great matter."""
+    days = [piece for piece in pieces if piece.grain_s == DAY_S]
+    returns = (standing.returns(piece.subject, piece.start_s // DAY_S)[0] for piece in days)
+    head = (standing.day(subject, span[0] // _DAY_MS) for subject in sorted({each.subject for each in days}))
+    begins_within = span[0] % _DAY_MS != 0
+    return whole_days(span, days, [*filter(None, returns)], [*filter(None, head)] if begins_within else [])
 
 
 def _by_bucket(standing: Standing, span: Span, subject: int, bucket_starts_ms: Sequence[int]) -> Cover:

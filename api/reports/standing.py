@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
-from aggregator.contract import DAY_S, FOUR_WEEKS_S, GRAINS_S, QUARTER_S
-from api.reports.cover import Cover, Span, Usable, cover
+from aggregator.contract import DAY_S, GRAINS_S, LOOK_BACK_DAYS, LOOK_BACK_S, QUARTER_S
+from api.reports.cover import Cover, Piece, Span, Usable, cover
 from ingest.contract import Warehouse
 
 MAX_SUBJECTS: Final = 500
 
-_DAYS_OF_FOUR_WEEKS: Final = FOUR_WEEKS_S // DAY_S
 _DAY_MS: Final = DAY_S * 1000
 _QUARTER_MS: Final = QUARTER_S * 1000
 _FINE_S: Final = tuple(grain_s for grain_s in GRAINS_S if grain_s < DAY_S)
@@ -39,12 +38,13 @@ FROM click_changes
 WHERE {_OF_SUBJECTS} AND day IN arrayMap(number -> toDate(number), {{days:Array(UInt16)}})
 GROUP BY subject, day, start
 """
-# Windows of days and more of the whole span, finer ones of some days.
+# Windows of days and of who returned on them, of the whole span, finer ones of some days.
 _VERSIONS: Final = f"""
 SELECT subject, grain, toUnixTimestamp(start), max(changes), argMax(detailed, changes) AS is_detailed
 FROM rollup_windows
 WHERE {_OF_SUBJECTS}
-    AND start >= toDateTime({{since:Int64}}, 'UTC') AND start < toDateTime({{until:Int64}}, 'UTC')
+    AND start >= toDateTime(if(grain = {LOOK_BACK_S}, {{look_since:Int64}}, {{since:Int64}}), 'UTC')
+    AND start >= toDateTime({{look_since:Int64}}, 'UTC') AND start < toDateTime({{until:Int64}}, 'UTC')
     AND (grain >= {DAY_S} OR toDate(start) IN arrayMap(number -> toDate(number), {{days:Array(UInt16)}}))
 GROUP BY subject, grain, start
 HAVING is_detailed
@@ -111,12 +111,14 @@ class Standing:
         self._names = {"tenant": tenant, "scope": scope}
         self._standings = _standings.setdefault(warehouse, Standings())
         self.days: dict[int, dict[int, Changes]] = defaultdict(dict)
+        self._earlier: dict[int, dict[int, Changes]] = defaultdict(dict)
         self._quarters: dict[int, dict[int, Changes]] = defaultdict(dict)
         self._usable: dict[int, Usable] = {}
         first_day, last_day = span[0] // _DAY_MS, (span[1] - 1) // _DAY_MS
-        rows = self._query(_DAYS, subjects, first_day=first_day, last_day=last_day)
+        rows = self._query(_DAYS, subjects, first_day=max(0, first_day - LOOK_BACK_DAYS), last_day=last_day)
         for subject, day, clicks, marks in rows:
-            self.days[int(subject)][int(day)] = Changes(int(clicks), int(marks))
+            known = self.days if int(day) >= first_day else self._earlier
+            known[int(subject)][int(day)] = Changes(int(clicks), int(marks))
 
     def stored(self, subject: int) -> int:
         return add_up(self.days[subject].values()).clicks
@@ -150,7 +152,12 @@ class Standing:
             return
         until_s = -(-self._span[1] // _DAY_MS) * DAY_S
         rows = self._query(
-            _VERSIONS, subjects, since=self._span[0] // _DAY_MS * DAY_S, until=until_s, days=sorted(days)
+            _VERSIONS,
+            subjects,
+            since=self._span[0] // _DAY_MS * DAY_S,
+            look_since=max(0, self._span[0] // _DAY_MS - LOOK_BACK_DAYS) * DAY_S,
+            until=until_s,
+            days=sorted(days),
         )
         found: dict[int, dict[tuple[int, int], int]] = defaultdict(dict)
         for subject, grain_s, start_s, version, _ in rows:
@@ -176,14 +183,29 @@ class Standing:
         days = self.days[subject]
         for day, changes in days.items():
             live[DAY_S, day * DAY_S] = changes.version
-        for first in range(self._span[0] // _DAY_MS, self._span[1] // _DAY_MS - _DAYS_OF_FOUR_WEEKS + 1):
-            if (FOUR_WEEKS_S, first * DAY_S) in versions:
-                four_weeks = (days.get(first + day) for day in range(_DAYS_OF_FOUR_WEEKS))
-                live[FOUR_WEEKS_S, first * DAY_S] = add_up(filter(None, four_weeks)).version
         for start_s, changes in self._quarters[subject].items():
             for grain_s in _FINE_S:
                 live[grain_s, start_s // grain_s * grain_s] += changes.version
         return {window: version for window, version in live.items() if versions.get(window) == version}
+
+    def day(self, subject: int, number: int) -> Piece | None:
+        """The window of a day, if it holds."""
+        version = self._of(subject).versions.get((DAY_S, number * DAY_S))
+        changes = self.days[subject].get(number)
+        holds = changes is not None and changes.version == version
+        return (
+            Piece(subject, DAY_S, number * DAY_S, changes.version) if changes is not None and holds else None
+        )
+
+    def returns(self, subject: int, number: int) -> tuple[Piece | None, bool]:
+        """Who returned on a day, as it was computed last, and whether that still holds."""
+        first = number - LOOK_BACK_DAYS
+        version = self._of(subject).versions.get((LOOK_BACK_S, first * DAY_S))
+        if version is None:
+            return None, False
+        known = {**self._earlier[subject], **self.days[subject]}
+        changes = add_up(known[day] for day in range(first, number + 1) if day in known)
+        return Piece(subject, LOOK_BACK_S, first * DAY_S, version), changes.version == version
 
     def clicks_in(self, subject: int, spans: Iterable[Span]) -> int:
         """How many were stored in the quarters that these spans touch, as far as quarters are known."""

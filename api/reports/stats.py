@@ -24,8 +24,18 @@ from api.reports.memory import Memory, memory_of
 from api.reports.plan import Reading, make_plan
 from api.reports.query import Dimension, StatsQuery, unix_ms
 from api.reports.rows import NO_CLICKS, Counted, Part, Tally, count_rows
+from api.reports.running import Question
+from api.reports.samples import level_of
+from api.reports.sums import sums_of
 from api.reports.window_cache import Column, Hashes
-from api.reports.windows import Breakdown, Estimated, level_of, merge_keys, merge_total, tell_returning
+from api.reports.windows import (
+    Breakdown,
+    Estimated,
+    merge_everything,
+    merge_keys,
+    merge_total,
+    tell_returning,
+)
 from ingest.contract import Warehouse
 
 PLACES: Final = frozenset({"country", "region", "city"})
@@ -99,7 +109,7 @@ def _count(warehouse: Warehouse, query: StatsQuery, starts_ms: Sequence[int]) ->
         query.scope.tenant,
         plan.window_scope,
         [
-            *((piece, (TOTAL, *by)) for piece in plan.totals.pieces),
+            *((piece, (TOTAL, *by) if plan.is_added_up(piece) else (TOTAL,)) for piece in plan.totals.pieces),
             *((piece, (TOTAL,)) for piece in plan.series.pieces),
         ],
     )
@@ -114,21 +124,17 @@ def _count(warehouse: Warehouse, query: StatsQuery, starts_ms: Sequence[int]) ->
     is_same = plan.series.rest == plan.totals.rest
     series = tallies if is_same else counter.count(plan.series, plan.kept, ())
     rests = [(tally.total, _hashes(tally)) for tally in tallies]
-    total = merge_total(names(TOTAL), totals, rests)
-    everything = memory.sum_of(
-        query.scope.tenant, plan.window_scope, TOTAL, list(zip(plan.totals.pieces, totals, strict=True))
-    )
-    returning = tell_returning(names(TOTAL), totals, everything, rests)
+    sums = sums_of(warehouse, memory, query.scope.tenant, plan, columns, by)
+    returning = tell_returning(totals, sums.get(TOTAL), rests)
+    total = merge_everything(sums.get(TOTAL), totals, rests, returning)
 
     def merge_bucket(at: int) -> Estimated:
         rests = [(tally.buckets.get(at, NO_CLICKS), _hashes(tally, at)) for tally in series]
-        return merge_total(names(TOTAL), of_buckets.get(at, ()), rests)
+        return merge_total(of_buckets.get(at, ()), rests)
 
     def merge(dimension: Dimension) -> Breakdown:
-        windows = [(piece, columns[piece, dimension]) for piece in plan.totals.pieces]
-        sums = memory.sum_of(query.scope.tenant, plan.window_scope, dimension, windows)
         of_rests = [tally.keys[dimension] for tally in tallies if dimension in tally.keys]
-        return merge_keys(names(dimension), sums, of_rests, total, returning)
+        return merge_keys(names(dimension), sums.get(dimension), of_rests, total, returning)
 
     clicked = {*of_buckets, *(at for tally in series for at in tally.buckets)}
     return _Report(
@@ -172,9 +178,10 @@ class _RestCounter:
                 )
             )
         if kept is not None and span is not None:
-            clicks = self.memory.rows.read(self.warehouse, self.query.scope, kept)
-            chosen = clicks.chosen(span, human_only=self.query.exclude_bots)
-            tallies.append(chosen.tally(self.starts_ms, by, self.level))
+            question = Question(
+                span[0], tuple(self.starts_ms), tuple(by), self.query.exclude_bots, self.level
+            )
+            tallies.append(self.memory.rows.tally(self.warehouse, self.query.scope, kept, span[1], question))
         return tallies
 
 

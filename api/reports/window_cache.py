@@ -18,6 +18,7 @@ from ingest.contract import Row, Warehouse
 
 Integers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
+Shares = npt.NDArray[np.float64]
 
 # About 100 MB; the windows of a month's report on many clicks hold 200,000.
 MAX_NUMBERS: Final = 12_000_000

@@ -1,28 +1,23 @@
-"""Counts from the rollups. Clicks are exact. Uniques are told from samples of the visitors of each window.
+"""Counts from the rollups. Clicks are exact, and so are uniques of whole days; those beside them are told.
 
-Visitors of a window are known, but somebody who came in two windows is among both. How many did is told by
-the samples: of the hashes that all windows' samples would hold, those of the largest window are taken as new,
-and `returning` is which share of the others was there already. So uniques are the visitors of all windows,
-less that share of those of all windows but the largest. That one has nine tenths of them in a month's report.
+Of days it is known who had been there before (`days.py`). Of hours and quarters, how often visitors
+come back is told from samples (`samples.py`). How many visitors of the open day were there on the days before
+is told for each key by how it was lately, more or less as it is for all visitors together, by their samples.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Self
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from api.reports.days import DaySum, WholeDays
 from api.reports.rows import NO_CLICKS, Counted
-from api.reports.window_cache import Column, Hashes, Integers, Names, column_of, marks_of
+from api.reports.samples import NO_HASHES, Counts, SampledSum, count_seen, level_of, weight_of
+from api.reports.window_cache import Column, Hashes, Integers, Names, Shares, column_of, marks_of
 
-# How much keys differ in how many of their visitors come back: the standard deviation, as a share of that.
-# The fewer sampled visitors a key has, the more it is told from the whole dimension's.
-KEYS_DIFFER_BY: Final = 0.3
-
-_NO_HASHES: Final = np.empty(0, np.uint64)
-
-Shares = npt.NDArray[np.float64]
+# The dimension of everything has one key, whose number is 0.
+_KEY: Final = np.zeros(1, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +31,7 @@ class Estimated:
 
 @dataclass(frozen=True, slots=True)
 class Returning:
-    """Which share of visitors was there before: in all windows but the largest, and in the rests."""
+    """Which share of visitors was there before: of windows that are not whole days, and of the rests."""
 
     of_windows: float
     of_rests: float
@@ -53,70 +48,188 @@ class Breakdown:
     is_estimate: bool
 
 
-def level_of(columns: Sequence[Column]) -> int:
-    """The level that the samples of these windows of everything have in common."""
-    return max((int(column.levels.max()) for column in columns if len(column.levels)), default=0)
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """A dimension's windows in a range: of its first day (head), whole days, and the others (tail)."""
+
+    head: Sequence[Column] = ()
+    days: Sequence[Column] = ()
+    tail: Sequence[Column] = ()
+
+    @property
+    def columns(self) -> list[Column]:
+        return [*self.head, *self.days, *self.tail]
 
 
-def merge_total(
-    names: Names, columns: Sequence[Column], rests: Sequence[tuple[Counted, Hashes]] = ()
-) -> Estimated:
-    """Everything in these windows and in the rests, each visitor once.
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What the samples of everything tell of whole days and of the tail.
+
+    `of_days` is which part of the days' uniques there are, because windows are of several links or of longer
+    ranges than who returned is known of; `of_tail` which share of the tail's visitors was there before, and
+    `expected` which would have been if all were as lately (None: not known).
+    """
+
+    of_days: float
+    of_tail: float
+    expected: float | None
+
+    @classmethod
+    def of(cls, windows: Windows, sums: DaySum, days: WholeDays) -> "Overlap":
+        """By windows of everything."""
+        unique = float(sums.unique.sum())
+        sampled = 1.0 if days.is_whole else merge_total(windows.days).counted.visitors / max(1.0, unique)
+        expected = sums.dimension_share
+        prior = expected or 0.0
+        looked_at, seen = count_seen([*windows.head, *windows.days], windows.tail)
+        weight = weight_of(prior)
+        of_tail = (seen + weight * prior) / (looked_at + weight) if looked_at + weight else prior
+        return cls(min(1.0, sampled), of_tail, expected)
+
+    def shares(self, sums: DaySum, size: int) -> Shares:
+        """Of each key's visitors in the tail, which share was there before."""
+        of_dimension = sums.dimension_share
+        if of_dimension is None or self.expected is None or not 0 < self.expected < 1:
+            return np.full(size, self.of_tail)
+        weight = weight_of(of_dimension)
+        shares = np.full(size, of_dimension)
+        again = sums.lately_again + weight * of_dimension
+        shares[: len(sums.lately)] = again / np.maximum(sums.lately + weight, 1)
+        if self.of_tail <= self.expected:
+            return shares * (self.of_tail / self.expected)
+        return 1 - (1 - shares) * (1 - self.of_tail) / (1 - self.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSum:
+    """A dimension's windows added up: what a report can keep while it reads the same ones.
+
+    `told` are the visitors, each once. `returning` is which share of each key's visitors beside them was
+    there already, its last element the dimension's.
+    """
+
+    counts: Counts
+    told: Integers
+    returning: Shares = field(default_factory=lambda: np.zeros(1))
+
+    def unique(self, joined: Counts, returning: Returning) -> Integers:
+        """The visitors of each key, here and in the rests that it was joined with.
+
+        Those of a rest return as much more or less often than the windows' as they do without keys.
+        """
+        size = self.counts.size
+        told = np.zeros(joined.size, np.int64)
+        told[:size] = self.told
+        in_rests = joined.visitors.copy()
+        in_rests[:size] -= self.counts.visitors
+        share = np.zeros(joined.size)
+        scale = returning.of_rests / returning.of_windows if returning.of_windows else 0.0
+        share[:size] = np.where(self.counts.visitors > 0, np.minimum(1, self.returning[:-1] * scale), 0)
+        told += np.rint(in_rests * (1 - share)).astype(np.int64)
+        return np.clip(told, joined.in_one, joined.human)
+
+
+def sum_windows(columns: Sequence[Column]) -> WindowSum:
+    """Windows of which none is a whole day, at least one."""
+    found = SampledSum.of(columns)
+    shares = found.returning()
+    if shares is None:
+        shares = np.zeros(found.counts.size + 1)
+    return WindowSum(found.counts, found.unique(shares[:-1]), shares)
+
+
+def sum_days(sums: DaySum, windows: Windows, days: WholeDays, overlap: Overlap) -> WindowSum:
+    """Whole days, and the windows beside them; of `windows` the days themselves are not read."""
+    of_days = Counts(sums.clicks, sums.human, sums.visitors, sums.in_one)
+    counts = of_days.joined([*windows.head, *windows.tail])
+    size = of_days.size
+    told = np.zeros(counts.size)
+    told[:size] = sums.unique * overlap.of_days
+    if windows.head:
+        in_head = sum_windows(windows.head).told
+        told[: len(in_head)] += in_head
+        in_head = np.append(in_head, np.zeros(max(0, size - len(in_head)), np.int64))[:size]
+        share = np.where(sums.of_head_day > 0, in_head / np.maximum(sums.of_head_day, 1), days.head_share)
+        told[:size] -= sums.on_head_day * overlap.of_days * np.minimum(share, 1)
+    shares = overlap.shares(sums, counts.size)
+    if windows.tail:
+        in_tail = sum_windows(windows.tail).told
+        told[: len(in_tail)] += in_tail * (1 - shares[: len(in_tail)])
+    unique = np.clip(np.rint(told).astype(np.int64), counts.in_one, counts.human)
+    return WindowSum(counts, unique, np.append(shares, overlap.of_tail))
+
+
+def merge_total(columns: Sequence[Column], rests: Sequence[tuple[Counted, Hashes]] = ()) -> Estimated:
+    """Everything in these windows and in the rests, each visitor once, by samples.
 
     Beside a rest's counts stand the hashes of its visitors, at least of all that end in `level_of(columns)`
     zero bits.
     """
-    of_rests = [
-        column_of(names.number([""]), np.asarray([counted[:3]], np.int64), hashes)
+    parts = [*columns, *_columns_of(rests)]
+    if not parts:
+        return Estimated()
+    summed = sum_windows(parts)
+    return _estimated(summed.counts, summed.told, columns, rests)
+
+
+def merge_everything(
+    windows: WindowSum | None,
+    columns: Sequence[Column],
+    rests: Sequence[tuple[Counted, Hashes]],
+    returning: Returning,
+) -> Estimated:
+    """Everything in windows that were added up (None: in none), whose columns these are, and in rests."""
+    if windows is None:
+        return merge_total(columns, rests)
+    counts = windows.counts.joined(_columns_of(rests))
+    return _estimated(counts, windows.unique(counts, returning), columns, rests)
+
+
+def _columns_of(rests: Sequence[tuple[Counted, Hashes]]) -> list[Column]:
+    """Rests as columns of the one key that everything has."""
+    return [
+        column_of(_KEY, np.asarray([counted[:3]], np.int64), hashes)
         for counted, hashes in rests
         if counted.clicks
     ]
-    if not columns and not of_rests:
-        return Estimated()
-    found = _Sum.of([*columns, *of_rests])
-    shares = found.returning()
-    returning = np.zeros(found.size) if shares is None else shares[:-1]
+
+
+def _estimated(
+    counts: Counts, told: Integers, columns: Sequence[Column], rests: Sequence[tuple[Counted, Hashes]]
+) -> Estimated:
     counted = Counted(
-        clicks=int(found.clicks.sum()),
-        human=int(found.human.sum()),
-        visitors=int(found.unique(returning).sum()),
+        clicks=int(counts.clicks.sum()),
+        human=int(counts.human.sum()),
+        visitors=int(told.sum()),
         previews=sum(column.previews for column in columns) + sum(rest.previews for rest, _ in rests),
     )
-    return Estimated(counted, int(found.visitors.sum()), found.is_of_several)
-
-
-def sum_windows(columns: Sequence[Column]) -> "WindowSum":
-    """A dimension's keys in windows, added up: what a report can keep while it reads the same windows."""
-    found = _Sum.of(columns)
-    return WindowSum(found, found.returning())
+    return Estimated(counted, int(counts.visitors.sum()), counts.is_of_several)
 
 
 def tell_returning(
-    names: Names,
     columns: Sequence[Column],
-    windows: "WindowSum | None",
+    windows: WindowSum | None,
     rests: Sequence[tuple[Counted, Hashes]],
 ) -> Returning:
     """By the samples of these windows of everything, added up, and the hashes of the rests' visitors."""
-    shares = None if windows is None else windows.returning
-    of_windows = 0.0 if shares is None else float(shares[-1])
+    of_windows = 0.0 if windows is None else float(windows.returning[-1])
     mask = np.uint64((1 << level_of(columns)) - 1)
-    number = names.number([""])
-    hashes = np.concatenate([_NO_HASHES, *(found for _, found in rests)])
-    marks = marks_of(hashes[hashes & mask == 0], number)
+    hashes = np.concatenate([NO_HASHES, *(found for _, found in rests)])
+    chosen = hashes[hashes & mask == 0]
+    marks = marks_of(chosen, _KEY)
     distinct = np.unique(marks)
     is_known = np.zeros(len(distinct), np.bool_)
     for column in columns:
         is_known |= column.has(distinct)
     again = is_known.sum() + len(marks) - len(distinct)
-    weight = _weight(of_windows) if 0 < of_windows < 1 else 0.0
+    weight = weight_of(of_windows)
     of_rests = (again + weight * of_windows) / max(1.0, len(marks) + weight)
     return Returning(of_windows, float(of_rests))
 
 
 def merge_keys(
     names: Names,
-    windows: "WindowSum | None",
+    windows: WindowSum | None,
     rests: Sequence[Column],
     total: Estimated,
     returning: Returning,
@@ -124,11 +237,11 @@ def merge_keys(
     """The keys in windows and in the rests. `total` and `returning` are of everything there."""
     of_rests = [rest for rest in rests if len(rest.keys)]
     if windows is not None:
-        found = windows.sum.joined(of_rests)
+        found = windows.counts.joined(of_rests)
         told = windows.unique(found, returning)
     elif of_rests:
-        found = _Sum.of(of_rests)
-        told = found.unique(np.full(found.size, returning.of_rests))
+        summed = SampledSum.of(of_rests)
+        found, told = summed.counts, summed.unique(returning.of_rests)
     else:
         nothing = np.zeros(0, np.int64)
         return Breakdown((), nothing, nothing, nothing, is_estimate=False)
@@ -142,115 +255,3 @@ def merge_keys(
         visitors=told[order],
         is_estimate=found.is_of_several,
     )
-
-
-def _weight(share: float) -> float:
-    """How many sampled visitors a share that is known beforehand is worth, by how much keys differ in it."""
-    return (1 - share) / (KEYS_DIFFER_BY**2 * share)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sum:
-    """Sums over windows by key; how many visitors were in the largest window, and in any one at the most."""
-
-    clicks: Integers
-    human: Integers
-    visitors: Integers
-    in_largest: Integers
-    in_one: Integers
-    largest: Column
-    others: Sequence[Column]
-
-    @classmethod
-    def of(cls, columns: Sequence[Column]) -> Self:
-        """Of one window at least."""
-        largest = max(columns, key=lambda column: int(column.visitors.sum()))
-        others = [column for column in columns if column is not largest]
-        empty = np.zeros(0, np.int64)
-        nothing = cls(empty, empty, empty, empty, empty, largest, others)
-        found = nothing.joined(columns)
-        found.in_largest[largest.keys] = largest.visitors
-        return found
-
-    @property
-    def size(self) -> int:
-        return len(self.clicks)
-
-    def joined(self, more: Sequence[Column]) -> Self:
-        """With what is in windows without samples."""
-        size = max((int(column.keys.max(initial=-1)) + 1 for column in more), default=0)
-        grown = np.zeros((5, max(size, self.size)), np.int64)
-        grown[:, : self.size] = self.clicks, self.human, self.visitors, self.in_largest, self.in_one
-        clicks, human, visitors, in_largest, in_one = grown
-        for column in more:
-            clicks[column.keys] += column.clicks
-            human[column.keys] += column.human
-            visitors[column.keys] += column.visitors
-            in_one[column.keys] = np.maximum(in_one[column.keys], column.visitors)
-        return replace(
-            self, clicks=clicks, human=human, visitors=visitors, in_largest=in_largest, in_one=in_one
-        )
-
-    @property
-    def is_of_several(self) -> bool:
-        return bool((self.visitors > self.in_one).any())
-
-    def unique(self, returning: Shares) -> Integers:
-        told = self.visitors - np.rint((self.visitors - self.in_largest) * returning).astype(np.int64)
-        return np.clip(told, self.in_one, self.human)
-
-    def returning(self) -> Shares | None:
-        """Of each key: by its own sampled visitors, and by the whole dimension's as far as these are few.
-
-        A visitor need not keep to a key, so a dimension has another share than all visitors have. The last
-        element is the dimension's; None where no sample tells anything.
-        """
-        size = self.size
-        top = np.zeros(size, np.int64)
-        for column in (self.largest, *self.others):
-            top[column.keys] = np.maximum(top[column.keys], column.levels)
-        masks = (np.uint64(1) << top.astype(np.uint64)) - np.uint64(1)
-        marks, keys = [_NO_HASHES], [np.empty(0, np.int64)]
-        for column in self.others:
-            is_common = column.sample & masks[column.sample_keys] == 0
-            marks.append(column.marks[is_common])
-            keys.append(column.sample_keys[is_common])
-        of_keys = np.concatenate(keys)
-        distinct, first = np.unique(np.concatenate(marks), return_index=True)
-        is_new = ~self.largest.has(distinct)
-        hits = np.bincount(of_keys, minlength=size)
-        again = hits - np.bincount(of_keys[first[is_new]], minlength=size)
-        if not hits.sum():
-            return None
-        share = again.sum() / hits.sum()
-        if not 0 < share < 1:
-            return np.full(size + 1, share)
-        weight = _weight(float(share))
-        return np.append((again + weight * share) / (hits + weight), share)
-
-
-@dataclass(frozen=True, slots=True)
-class WindowSum:
-    """Windows added up, and which share of visitors in all but the largest were there already, by key."""
-
-    sum: _Sum
-    returning: Shares | None
-
-    def unique(self, joined: _Sum, returning: Returning) -> Integers:
-        """The visitors of each key, here and in the rests that it was joined with.
-
-        Those of a rest return as much more or less often than the windows' as they do without keys.
-        """
-        shares = (
-            np.full(self.sum.size + 1, returning.of_windows) if self.returning is None else self.returning
-        )
-        size = self.sum.size
-        told = np.zeros(joined.size, np.int64)
-        told[:size] = self.sum.unique(shares[:-1])
-        in_rests = joined.visitors.copy()
-        in_rests[:size] -= self.sum.visitors
-        share = np.zeros(joined.size)
-        scale = returning.of_rests / returning.of_windows if returning.of_windows else 0.0
-        share[:size] = np.where(self.sum.visitors > 0, np.minimum(1, shares[:-1] * scale), 0)
-        told += np.rint(in_rests * (1 - share)).astype(np.int64)
-        return np.clip(told, joined.in_one, joined.human)

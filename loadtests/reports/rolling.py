@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from aggregator.rollups import returns
 from aggregator.rollups.compute import compute
-from aggregator.rollups.four_weeks import compute_four_weeks
-from aggregator.rollups.four_weeks import find_stale as find_stale_four_weeks
 from aggregator.rollups.refresh import compute_alike, find_stale, group_alike
-from aggregator.rollups.windows import DAY_S, GRAINS_OF_ROWS_S, Window
+from aggregator.rollups.windows import DAY_S, GRAINS_S, Window
 from ingest.contract import Warehouse, mark_dirty
 from loadtests.reports.clicks import DAYS, HOT_LINK, TENANT
 
@@ -35,7 +34,7 @@ def compute_needed(warehouse: Warehouse, now: datetime) -> int:
     """
     edges = {(now - timedelta(days=DAYS)).date(), now.date()}
     computed = 0
-    for grain_s in reversed(GRAINS_OF_ROWS_S):
+    for grain_s in reversed(GRAINS_S):
         found = find_stale(warehouse, grain_s, now, everything=True, limit=10**7, since=timedelta(days=DAYS))
         wanted = [*_needed(found, grain_s, edges)]
         for windows in group_alike(wanted):
@@ -43,11 +42,9 @@ def compute_needed(warehouse: Warehouse, now: datetime) -> int:
                 if alike := [window for window in windows if window.detailed == is_detailed]:
                     compute(warehouse, alike)
         computed += len(wanted)
-    for windows in group_alike(find_stale_four_weeks(warehouse, now)):
-        if chosen := [window for window in windows if _is_reported(window)]:
-            compute_four_weeks(warehouse, chosen)
-            computed += len(chosen)
-    return computed
+    wanted = [*filter(_is_reported, returns.find_stale(warehouse, now, limit=10**7))]
+    returns.compute_returns(warehouse, wanted)
+    return computed + len(wanted)
 
 
 def _needed(found: list[Window], grain_s: int, edges: set[date]) -> Iterator[Window]:
@@ -74,7 +71,7 @@ def measure_rate(warehouse: Warehouse, now: datetime) -> Rate:
     )
     mark_dirty(warehouse, TENANT, None, begin * 1000, end * 1000)
     clicks, began_s = 0, time.process_time()
-    for grain_s in reversed(GRAINS_OF_ROWS_S):
+    for grain_s in reversed(GRAINS_S):
         found = find_stale(warehouse, grain_s, now, everything=True, limit=10**7, since=timedelta(days=DAYS))
         stale = [window for window in found if begin <= window.start_s < end]
         clicks = sum(window.changes for window in stale if window.scope == "tenant")

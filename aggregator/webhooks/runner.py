@@ -42,23 +42,30 @@ async def run_webhooks(
 ) -> None:
     """Run until `stop` is set, then let those under way end."""
     metrics = WebhookMetrics(registry)
-    session = open_session(settings.outbound_networks, timeout_s=TIMEOUT_S, limit_per_host=AT_A_TIME * 4)
-    dispatch = Dispatch(warehouse, session, metrics, clock_ms=clock_ms)
+    async with open_session(
+        settings.outbound_networks, timeout_s=TIMEOUT_S, limit_per_host=AT_A_TIME * 4
+    ) as session:
+        dispatch = Dispatch(warehouse, session, metrics, clock_ms=clock_ms)
+        try:
+            while not stop.is_set():
+                await _wait(stop, await _round(warehouse, metrics, dispatch, clock_ms()))
+        finally:
+            await dispatch.close()
+
+
+async def _round(warehouse: Warehouse, metrics: WebhookMetrics, dispatch: Dispatch, at_ms: int) -> float:
+    """Make deliveries and send what is due; how long to wait before the next round, in seconds."""
     try:
-        while not stop.is_set():
-            pause_s = IDLE_S
-            try:
-                webhooks = await asyncio.to_thread(feed, warehouse, metrics, clock_ms())
-                if await dispatch.run_once(webhooks):
-                    pause_s = IDLE_S / 5
-            except (WarehouseError, WarehouseUnavailableError) as error:
-                log.warning("webhooks wait for the warehouse: %s", error)
-                pause_s = TROUBLED_S
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause_s)
-    finally:
-        await dispatch.close()
-        await session.close()
+        webhooks = await asyncio.to_thread(feed, warehouse, metrics, at_ms)
+        return IDLE_S / 5 if await dispatch.run_once(webhooks) else IDLE_S
+    except (WarehouseError, WarehouseUnavailableError) as error:
+        log.warning("webhooks wait for the warehouse: %s", error)
+        return TROUBLED_S
+
+
+async def _wait(stop: asyncio.Event, pause_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), pause_s)
 
 
 def feed(warehouse: Warehouse, metrics: WebhookMetrics, at_ms: int) -> list[WebhookDocument]:

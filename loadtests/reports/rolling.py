@@ -43,7 +43,8 @@ def compute_needed(warehouse: Warehouse, now: datetime) -> int:
                     compute(warehouse, alike)
         computed += len(wanted)
     wanted = [*filter(_is_reported, returns.find_stale(warehouse, now, limit=10**7))]
-    returns.compute_returns(warehouse, wanted)
+    for windows in group_alike(wanted):
+        returns.compute_returns(warehouse, windows)
     return computed + len(wanted)
 
 

@@ -37,17 +37,21 @@ async def send(client: httpx.AsyncClient, answered: list[str]) -> None:
 async def test_what_was_queued_survives_kill_9(
     tmp_path: Path, own_redis: RedisServer, receiver: Receiver
 ) -> None:
-    async def answer_slowly(_request: web.Request, _body: dict[str, Any]) -> web.Response:
-        await asyncio.sleep(0.02)  # so that a backlog is there when the program dies
+    is_over = asyncio.Event()
+    received = 0
+
+    async def answer_ten(_request: web.Request, _body: dict[str, Any]) -> web.Response:
+        if len(receiver.got) > received + 10:
+            await is_over.wait()  # so that a backlog is there when the program dies
         return web.Response()
 
-    receiver.answer = answer_slowly
+    receiver.answer = answer_ten
     program, answered = Program(tmp_path, own_redis.url), list[str]()
     program._environment["SMARTLINKS_SMS_GATEWAY_URL"] = receiver.url
     for _ in range(KILLS):
+        before, received = len(answered), len(receiver.got)
         with program.life() as process:
             async with program.connect() as client:
-                before, received = len(answered), len(receiver.got)
                 sending = [asyncio.create_task(send(client, answered)) for _ in range(3)]
                 async with asyncio.timeout(WITHIN_S):
                     while len(answered) < before + 100 or len(receiver.got) < received + 10:  # noqa: ASYNC110 - no event
@@ -55,6 +59,7 @@ async def test_what_was_queued_survives_kill_9(
                 process.send_signal(signal.SIGKILL)
                 await asyncio.gather(*sending)
     receiver.answer = Receiver().answer
+    is_over.set()
     assert len(answered) > len(set(receiver.keys)), "there is a backlog"
     with program.life():
         async with program.connect() as client, asyncio.timeout(2 * WITHIN_S):

@@ -15,7 +15,10 @@ _ADVICE: Final = {
         "Send one quoted string of up to 255 characters, a new one for each request. Streams of lines"
         " take none: send them again as they are."
     ),
-    "malformed-body": "The body is not JSON. The detail names the line and column where it breaks.",
+    "malformed-body": (
+        "The body is not JSON, or a line of it is not a whole JSON object or row of CSV, in UTF-8. The detail"
+        " names the place where it breaks."
+    ),
     "unauthorized": (
         "Send a service key as Authorization: Bearer &lt;key&gt; or Key: &lt;key&gt;, or a token of your"
         " identity provider as Authorization: Bearer &lt;token&gt;. Keys are made at /v1/keys, and expire"
@@ -54,6 +57,7 @@ _ADVICE: Final = {
     "quota-exceeded": (
         "Wait as Retry-After says. RateLimit and RateLimit-Policy tell what is left of your quota."
     ),
+    "head-too-large": "Send fewer or shorter headers. A key or token takes some hundred bytes.",
     "internal": "This is a fault of ours. Tell whoever runs this system the request_id.",
     "unavailable": "Something behind this server is down or starting. Try again as Retry-After says.",
     "too-slow": (

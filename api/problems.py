@@ -38,7 +38,7 @@ MALFORMED_REQUEST: Final = ProblemType("malformed-request", 400, "The request is
 IDEMPOTENCY_KEY_INVALID: Final = ProblemType(
     "idempotency-key-invalid", 400, "The Idempotency-Key can't be used"
 )
-MALFORMED_BODY: Final = ProblemType("malformed-body", 400, "The body is not JSON")
+MALFORMED_BODY: Final = ProblemType("malformed-body", 400, "The body is not what its content type says")
 UNAUTHORIZED: Final = ProblemType("unauthorized", 401, "A valid service key or token is needed")
 FORBIDDEN: Final = ProblemType("forbidden", 403, "Not with this key or role")
 ADDRESS_NOT_ALLOWED: Final = ProblemType("address-not-allowed", 403, "Not from this address")
@@ -65,6 +65,7 @@ IDEMPOTENCY_KEY_REUSED: Final = ProblemType(
     "idempotency-key-reused", 422, "The Idempotency-Key was used for another request"
 )
 QUOTA_EXCEEDED: Final = ProblemType("quota-exceeded", 429, "Too many requests")
+HEAD_TOO_LARGE: Final = ProblemType("head-too-large", 431, "The headers are too large")
 INTERNAL: Final = ProblemType("internal", 500, "Something broke on our side")
 UNAVAILABLE: Final = ProblemType("unavailable", 503, "Not available at the moment")
 TOO_SLOW: Final = ProblemType("too-slow", 503, "It took too long")
@@ -95,6 +96,7 @@ PROBLEM_TYPES: Final = (
     INVALID_PARAMETERS,
     IDEMPOTENCY_KEY_REUSED,
     QUOTA_EXCEEDED,
+    HEAD_TOO_LARGE,
     INTERNAL,
     UNAVAILABLE,
     TOO_SLOW,
@@ -136,8 +138,9 @@ class Problem:
             document["errors"] = [flaw.to_dict() for flaw in self.flaws]
         return document
 
-    def to_response(self, instance: str) -> Response:
-        document = self.to_dict(instance)
+    def to_response(self, instance: str, more: Mapping[str, str] | None = None) -> Response:
+        """The answer; `more` stands beside the members of RFC 9457."""
+        document = self.to_dict(instance) | dict(more or {})
         request_id = current_request_id()
         if request_id is not None:
             document["request_id"] = request_id
@@ -199,18 +202,22 @@ def pointer_to(*path: str | int) -> str:
 
 def _flaw(error: ErrorDetails) -> Flaw:
     place, *path = error["loc"]
-    detail = _PLAIN_WORDS.get(error["type"]) or _too_long(error) or error["msg"].removeprefix("Value error, ")
+    detail = _PLAIN_WORDS.get(error["type"]) or _length(error) or error["msg"].removeprefix("Value error, ")
     if place == "body":
         return Flaw(detail, pointer=pointer_to(*path))
     return Flaw(detail, parameter=".".join(str(part) for part in path))
 
 
-def _too_long(error: ErrorDetails) -> str | None:
-    """Of texts that validators of ours have checked pydantic speaks as of lists with items."""
-    context = error.get("ctx", {})
-    if error["type"] != "too_long" or context.get("field_type") != "Value":
-        return None
-    return f"At most {context['max_length']:,} characters fit here, not {context['actual_length']:,}"
+def _length(error: ErrorDetails) -> str | None:
+    """What is too long or too short. pydantic speaks of texts that we have checked as it does of lists."""
+    kind, context = error["type"].removeprefix("string_"), error.get("ctx", {})
+    is_text = kind != error["type"] or context.get("field_type") == "Value"
+    unit = "character" if is_text else "item"
+    if kind == "too_long":
+        return f"At most {context['max_length']:,} {unit}s fit here"
+    if kind == "too_short":
+        return f"At least {context['min_length']:,} {unit}{'s' * (context['min_length'] > 1)} must stand here"
+    return None
 
 
 def _summary(flaws: Sequence[Flaw]) -> str:

@@ -6,12 +6,10 @@ import socket
 from collections.abc import Iterator
 from typing import Final
 
-import orjson
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.problems import MALFORMED_REQUEST, MEDIA_TYPE, Problem
+from api.http_protocol import ProblemProtocol
 
 DRAIN_S: Final = 2
 BACKLOG: Final = 1024
@@ -23,19 +21,6 @@ class Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-class ProblemProtocol(HttpToolsProtocol):
-    """Answers what is no HTTP with a problem, too."""
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
-        body = orjson.dumps(Problem(MALFORMED_REQUEST, "The request could not be read.").to_dict())
-        head = (
-            f"HTTP/1.1 400 Bad Request\r\ncontent-type: {MEDIA_TYPE}\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode("ascii") + body)
-        self.transport.close()
 
 
 def listen(host: str, port: int) -> socket.socket:

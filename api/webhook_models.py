@@ -30,7 +30,11 @@ class NewWebhook(BaseModel):
         description="Takes POSTs; answers 2xx. Never an address of a private network",
         examples=["https://hooks.example.com/smartlinks"],
     )
-    events: Events = Field(description="What it is told of", examples=[["link.clicked"]])
+    events: Events = Field(
+        description="What it is told of. A click on a message's link is a message.clicked to who asks for it,"
+        " else a link.clicked",
+        examples=[["link.clicked"]],
+    )
     description: str = Field("", max_length=200)
     include_bots: StrictBool = Field(
         default=False, description="Tell of clicks of any verdict, not of humans' only"

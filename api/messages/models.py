@@ -54,6 +54,13 @@ def _read_flag(value: object) -> object:
     return flag
 
 
+def _read_time(value: object) -> object:
+    """Both, so that what is neither has one place and one word; which times fit, `expiry.py` says."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | str)):
+        raise ValueError("A time in ISO 8601, or a whole number, Unix time in s or ms, is wanted here")
+    return value
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -174,6 +181,7 @@ class NewMessages(BaseModel):
     callback_data: Annotated[Text, Field(max_length=MAX_CALLBACK_DATA_CHARS)] | None = None
     expire_at: Annotated[
         int | str | None,
+        BeforeValidator(_read_time),
         _OrNothing,
         WithJsonSchema(
             {

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from api.problems import MALFORMED_BODY, MEDIA_TYPE, Problem, ProblemError
+from api.problems import MALFORMED_BODY, Problem, ProblemError
 
 # The vendor's documented codes of what can be told apart here; for all else there is `message` alone.
 _INVALID_JSON: Final = "7000"
@@ -30,15 +29,8 @@ class VendorRoute(APIRoute):
 
 
 def _answer(problem: Problem, instance: str) -> Response:
-    document = {**problem.to_dict(instance), "message": problem.detail}
-    if code := _code_of(problem):
-        document["code"] = code
-    return Response(
-        orjson.dumps(document),
-        status_code=problem.type.status,
-        headers=dict(problem.headers),
-        media_type=MEDIA_TYPE,
-    )
+    code = _code_of(problem)
+    return problem.to_response(instance, {"message": problem.detail} | ({"code": code} if code else {}))
 
 
 def _code_of(problem: Problem) -> str | None:

@@ -37,7 +37,7 @@ async def draw_qr_code(
     tenant: Tenant,
     services: ServicesOf,
     code: Annotated[
-        str | None, Query(max_length=12, description="A recipient's code; the link's own if left out")
+        str | None, Query(max_length=50, description="A recipient's code; the link's own if left out")
     ] = None,
     kind: Annotated[QrFormat, Query(alias="format")] = "svg",
     size: Annotated[int, Query(ge=32, le=4096, description="Width in pixels")] = 512,

@@ -100,6 +100,7 @@ class ReclassificationProgress(BaseModel):
 
 class ReclassificationList(BaseModel):
     data: list[ReclassificationProgress]
+    next_cursor: None = Field(None, description="Always null: all are on one page")
 
 
 @router.post("", status_code=status.HTTP_202_ACCEPTED, responses=document_problems(*BODY_PROBLEMS))

@@ -1,6 +1,7 @@
 """Whatever comes in, the answer is a problem that says what to do, and never a 5xx."""
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api.http_protocol import MAX_HEAD_BYTES
 from tests.api.conftest import DOMAIN, RunningApi
 
 GOOD = {"destination_url": "https://www.example.com/"}
@@ -180,6 +182,36 @@ async def test_what_is_no_http_is_answered_with_a_problem(api: RunningApi) -> No
     writer.close()
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"application/problem+json" in answer
+
+
+async def test_headers_without_end_are_refused_before_they_take_memory(api: RunningApi) -> None:
+    host, port = api.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /v1/links HTTP/1.1\r\nHost: x\r\nX-Endless: ")
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        while sent < 100 * MAX_HEAD_BYTES:
+            writer.write(b"x" * 10_000)
+            await writer.drain()
+            sent += 10_000
+    assert sent < 100 * MAX_HEAD_BYTES
+    with contextlib.suppress(ConnectionError):
+        assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+    writer.close()
+    usual = {"X-Long": "x" * (MAX_HEAD_BYTES // 2)}
+    assert (await api.client.get("/v1/links", headers=usual)).status_code == 200
+
+
+async def test_a_head_that_does_not_end_in_time_ends_the_connection(
+    api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.http_protocol.HEAD_WITHIN_S", 0.2)
+    host, port = api.url.removeprefix("http://").split(":")
+    for head in (b"", b"GET /v1/links HTTP/1.1\r\nHost: x\r\n"):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(head)
+        assert await reader.read() == b""
+        writer.close()
 
 
 json_values = st.recursive(

@@ -141,6 +141,7 @@ NewProgram = Callable[..., Program]
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """After some seconds a neighbour counts as down. Here they run, and only the machine may be slow."""
     for bound in (
+        "edge.resolver.DEADLINE_S",
         "edge.redis_connection.TIMEOUT_S",
         "edge.redis_connection.DEADLINE_S",
         "api.access.key_sets.TIMEOUT_S",

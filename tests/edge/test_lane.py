@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.answers import RenderedAnswers
@@ -238,7 +238,7 @@ def both(redis_server: RedisServer, tmp_path: Path) -> Iterator[Both]:
 @example(
     [b"GET /Penhgyab HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(PLAIN) + PLAIN, PLAIN]
 )
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400)
 @given(packets())
 def test_the_lane_answers_as_aiohttp_does(both: Both, pieces: list[bytes]) -> None:
     both.agree(pieces)

@@ -36,7 +36,7 @@ from edge.http import response
 from edge.redirector import Redirector
 from edge.request import CODE_PATH, CodeRequest, RequestHeaders
 from edge.routing import Decision
-from edge.sweep import sweep
+from edge.sweep import LOOKS_A_BUSY_CLOSE, LOOKS_A_CLOSE, sweep
 from edge.track_servlet import PATH as TRACK_SERVLET_PATH
 
 KEEP_ALIVE_S: Final = 75.0
@@ -222,8 +222,11 @@ class LaneHandler(RequestHandler):
         waiter = self._waiter  # aiohttp's own, which stands while it waits for a request
         return self._task_handler is None or (waiter is not None and not waiter.done())
 
-    def close_if_stalled(self, now: float) -> bool:
-        """Close at once, and say so, where half a head or an answer nobody reads has stood for `STALL_S`."""
+    def close_if_stalled(self, now: float) -> int:
+        """Close at once where half a head or an answer nobody reads has stood for `STALL_S`.
+
+        How many looks that took: see `edge/sweep.py`.
+        """
         transport = self._lane_transport
         assert transport is not None
         if not (self._paused or self._head_is_partial or transport.is_closing()):
@@ -231,9 +234,10 @@ class LaneHandler(RequestHandler):
         elif self._stalled_since == 0.0:
             self._stalled_since = now
         elif now - self._stalled_since >= STALL_S:
+            looks = LOOKS_A_CLOSE if self.is_idle else LOOKS_A_BUSY_CLOSE
             transport.abort()
-            return True
-        return False
+            return looks
+        return 1
 
     def _take(self, data: bytes) -> bool:
         """Take the request that `data` is; False, and nothing done, unless it is whole, plain and alone."""

@@ -209,14 +209,18 @@ def test_the_open_quarter_is_read_from_the_rows(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize("opened", ["open_chdb", "open_clickhouse"])
-def test_both_engines_roll_up_alike(opened: str, request: pytest.FixtureRequest) -> None:
+def test_both_engines_roll_up_alike(
+    opened: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from aggregator.contract import migrate
 
+    monkeypatch.setattr("aggregator.rollups.returns.EXACT_UP_TO_CLICKS", 20_000)
     open_warehouse: Callable[[], Warehouse] = request.getfixturevalue(opened)
     warehouse = open_warehouse()
     migrate(warehouse)
     clicks = random_clicks(random.Random(8), 30_000, NOW)
     insert_clicks(warehouse, clicks, "a")
     refresh(warehouse, NOW, everything=True)
+    assert warehouse.query("SELECT count() > 0 FROM rollup_returns") == [(True,)]
     assert_reports_fit(warehouse, clicks, WHOLE, START, NOW, "day", ZoneInfo("UTC"))
     warehouse.close()

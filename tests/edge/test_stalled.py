@@ -106,6 +106,19 @@ async def test_others_are_served_while_many_are_closed(side: Side) -> None:
     assert not side.lane.connections
 
 
+async def test_others_are_served_after_each_that_is_closed_in_the_middle_of_an_answer(side: Side) -> None:
+    deaf = [await connect(side) for _ in range(3)]
+    for connection, _ in deaf:
+        connection.data_received(PLAIN)
+        connection.pause_writing()
+    await side.lane.sweep(1.0)
+    sweeping = asyncio.create_task(side.lane.sweep(1.0 + STALL_S))
+    await asyncio.sleep(0)
+    assert sum(wire.is_closing() for _, wire in deaf) == 1
+    await sweeping
+    assert all(wire.is_closing() for _, wire in deaf)
+
+
 async def test_a_flood_is_answered_until_the_buffers_between_are_full(edge: Edge) -> None:
     await edge.put(1, "Penhgyab")
     reply = await edge.get("/Penhgyab")

@@ -49,7 +49,7 @@ POINTS = (
     ("after", f"{CONSUMER}._apply", 1),
     ("after", "ingest.kafka.group_offsets:GroupOffsets.commit", 1),
 )
-LINKS, UPDATES, RECIPIENTS = 4, 3, 20
+LINKS, UPDATES, RECIPIENTS = 2, 3, 20
 
 
 def commands_of(lot: str) -> list[dict[str, Any]]:

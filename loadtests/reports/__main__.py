@@ -195,7 +195,7 @@ def compare(few: Table, many: Table) -> None:
 
 def print_errors(table: Table) -> None:
     table.make(SIZES)
-    links = (HOT_LINK, *(_links_of(table.warehouse, size)[0] for size in SIZES))
+    links = dict.fromkeys((HOT_LINK, *(_links_of(table.warehouse, size)[0] for size in SIZES)))
     for scope in (Scope(TENANT), *(Scope(TENANT, (link,)) for link in links)):
         print(f"{'tenant' if scope.links is None else f'link {scope.links[0]}'} of {table.clicks:,} clicks:")
         for errors in measure_errors(table.warehouse, scope, START, END):

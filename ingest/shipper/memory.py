@@ -10,10 +10,11 @@ from typing import Final
 
 GC_THRESHOLD: Final = 200_000
 """Events make no cycles; looking for some among tens of thousands took a third of an event's time."""
-# Of glibc's `mallopt`, and from which size on blocks go back at once: the largest that it takes, and twice.
+# Of glibc's `mallopt`, and from which size on blocks go back at once: the largest that it takes.
 _M_MMAP_THRESHOLD: Final = -3
 _M_TRIM_THRESHOLD: Final = -1
-_KEPT_BYTES: Final = 32 * 1024 * 1024
+_LARGEST_KEPT_BYTES: Final = 32 * 1024 * 1024
+_KEPT_BYTES: Final = 64 * 1024 * 1024
 
 
 def tune_memory() -> None:
@@ -23,9 +24,9 @@ def tune_memory() -> None:
     keep_freed_blocks()
 
 
-def keep_freed_blocks() -> None:
-    """At most 64 MiB that are free stay with the process."""
+def keep_freed_blocks(kept_bytes: int = _KEPT_BYTES) -> None:
+    """At most so many bytes that are free stay with the process."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:  # other systems have other allocators
-        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, 2 * _KEPT_BYTES)
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, kept_bytes)

@@ -41,7 +41,7 @@ from ingest.sources.source import Fetched, PartitionLostError, Range, Source
 
 GROUP: Final = "smartlinks.ingest"
 SESSION_TIMEOUT_S: Final = 6.0  # the least that brokers allow by default
-FETCH_BYTES: Final = 32 * 1024 * 1024
+FETCH_BYTES: Final = 16 * 1024 * 1024
 BUFFER_BYTES: Final = 128 * 1024 * 1024  # of all partitions together: of eight, 34,000 clicks each
 LEAST_FETCH_BYTES: Final = 1024 * 1024
 MAX_PARTS: Final = 2  # times `max_records` are handed out at a time, so that memory is bounded

@@ -4,8 +4,8 @@
 
 On many machines: the program has one core; Kafka and a ClickHouse over HTTP the other. On one machine: the
 spool into chDB, in one process on both cores. Ingest is compared with the same rows' way into the same table
-without its views, by turns with it, in three ways (`loadtests/bus/bare.py`); the target is held to the one in
-which nothing is ours. Ends with 1 where a target is missed.
+without its views, by turns with it, in three ways (`loadtests/bus/bare.py`), two of which are targets. Ends
+with 1 where a target is missed.
 """
 
 import argparse

@@ -1,11 +1,10 @@
 """What recipients get while Redis is slow, cut off, killed, or says what it should not."""
 
 import asyncio
+import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from edge.links import EdgeLink
 from edge.resolver import DEADLINE_S
 from tests.edge.conftest import DESTINATION, Edge, Reply, running_edge, until, until_async
-from tests.fixtures.ports import free_port
+from tests.edge.redis_proxy import Proxy, behind_proxy
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.stopwatch import stopwatch
 
@@ -21,79 +20,6 @@ from tests.fixtures.stopwatch import stopwatch
 @pytest.fixture
 def patience() -> None:
     """What is promised while Redis gives no answer is what is tested here."""
-
-
-class Proxy:
-    """Stands between the edge and Redis: holds replies back, cuts connections, or tampers with replies."""
-
-    def __init__(self, target: Path) -> None:
-        self.port = free_port()
-        self.flowing = asyncio.Event()
-        self.flowing.set()
-        self.tamper = lambda reply: reply
-        self.cut_after_bytes: int | None = None
-        self.asked = self.asked_links = 0
-        self.delay_s = 0.0
-        self.cut_every: int | None = None
-        self.target = target
-        self._writers: set[asyncio.StreamWriter] = set()
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}"
-
-    def cut(self) -> None:
-        """Reset all connections."""
-        for writer in tuple(self._writers):
-            writer.transport.abort()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            redis_reader, redis_writer = await asyncio.open_unix_connection(str(self.target))
-        except OSError:  # stopped
-            writer.transport.abort()
-            return
-        self._writers |= {writer, redis_writer}
-        try:
-            async with asyncio.TaskGroup() as pumps:
-                pumps.create_task(self._pump(reader, redis_writer, replies=False))
-                pumps.create_task(self._pump(redis_reader, writer, replies=True))
-        except* ConnectionError:
-            pass
-        finally:
-            writer.close()
-            redis_writer.close()
-            self._writers -= {writer, redis_writer}
-
-    async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, replies: bool
-    ) -> None:
-        while data := await reader.read(65_536):
-            if not replies:
-                self.asked += data.count(b"HGET")
-                self.asked_links += data.count(b"HMGET")
-                if self.cut_every is not None and self.asked >= self.cut_every:
-                    self.asked = 0
-                    self.cut()
-            else:
-                await self.flowing.wait()
-                await asyncio.sleep(self.delay_s)
-                data = self.tamper(data)
-                if self.cut_after_bytes is not None and (keep := self.cut_after_bytes) < len(data):
-                    writer.write(data[:keep])
-                    raise ConnectionResetError
-            writer.write(data)
-            await writer.drain()
-        raise ConnectionResetError
-
-
-@asynccontextmanager
-async def behind_proxy(redis: RedisServer, folder: Path) -> AsyncIterator[tuple[Edge, Proxy]]:
-    proxy = Proxy(redis.socket_path)
-    listener = await asyncio.start_server(proxy.serve, "127.0.0.1", proxy.port)
-    async with running_edge(proxy.url, redis.url, folder) as edge:
-        yield edge, proxy
-    listener.close()
 
 
 async def test_redis_killed_and_back(own_redis: RedisServer, tmp_path: Path) -> None:
@@ -119,8 +45,6 @@ async def test_redis_killed_and_back(own_redis: RedisServer, tmp_path: Path) -> 
 
 
 async def test_redis_paused_is_noticed_and_survived(own_redis: RedisServer, tmp_path: Path) -> None:
-    import os
-
     async with running_edge(own_redis.url, own_redis.url, tmp_path) as edge:
         await edge.put(1, "own12345", None, "Penhgyab")
         os.kill(own_redis.pid, signal.SIGSTOP)
@@ -135,15 +59,21 @@ async def test_redis_paused_is_noticed_and_survived(own_redis: RedisServer, tmp_
         assert (await edge.get("/Penhgyab")).status == 302
 
 
+async def ask_unanswered(edge: Edge, proxy: Proxy) -> asyncio.Task[Reply]:
+    """A request whose look-up has reached a Redis that doesn't answer."""
+    await edge.put(1, "own12345")
+    proxy.flowing.clear()
+    asked = proxy.asked
+    asking = asyncio.create_task(edge.get("/own12345"))
+    await until(lambda: proxy.asked > asked)
+    return asking
+
+
 async def test_a_lookup_lost_with_its_connection_is_asked_again(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
     async with behind_proxy(redis_server, tmp_path) as (edge, proxy):
-        await edge.put(1, "own12345")
-        proxy.flowing.clear()
-        asked = proxy.asked
-        asking = asyncio.create_task(edge.get("/own12345"))
-        await until(lambda: proxy.asked > asked)
+        asking = await ask_unanswered(edge, proxy)
         proxy.cut()
         proxy.flowing.set()
         assert (await asking).status == 302
@@ -153,11 +83,7 @@ async def test_a_machine_that_stood_still_is_no_redis_that_does(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
     async with behind_proxy(redis_server, tmp_path) as (edge, proxy):
-        await edge.put(1, "own12345")
-        proxy.flowing.clear()
-        asked = proxy.asked
-        asking = asyncio.create_task(edge.get("/own12345"))
-        await until(lambda: proxy.asked > asked)
+        asking = await ask_unanswered(edge, proxy)
         proxy.flowing.set()
         time.sleep(2 * DEADLINE_S)  # noqa: ASYNC251 - the loop stands still, as in a paused process
         assert (await asking).status == 302

@@ -16,7 +16,7 @@ from edge.orphans import A_SECOND, AT_ONCE, OrphanAllowance
 from edge.request import CodeRequest
 from edge.routing import Decision
 from tests.edge.conftest import DESTINATION, Edge, Reply, running_edge, until
-from tests.edge.test_redis_faults import behind_proxy
+from tests.edge.redis_proxy import behind_proxy
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.stopwatch import BrokenPromiseError, stopwatch
 

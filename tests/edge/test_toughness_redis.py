@@ -14,7 +14,7 @@ import pytest
 
 from tests.edge.conftest import Edge, running_edge, until, until_async
 from tests.edge.length import length
-from tests.edge.test_redis_faults import behind_proxy
+from tests.edge.redis_proxy import behind_proxy
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.stopwatch import stopwatch
 

@@ -43,7 +43,7 @@ loadtest: environment ## Play a campaign by Locust beside nginx; report in repor
 fuzz: environment ## Search for bytes that a reader of requests gets wrong (SECONDS=60)
 	$(BIN)/python -m tests.edge.fuzz.run $(or $(SECONDS),60)
 
-drills: environment ## Break everything on purpose, for half an hour or more, count exactly (DRILLS="warehouse kafka" for some; WRITE=1: docs/reliability.md)
+drills: environment ## Break everything on purpose, for 20 minutes or more, count exactly (DRILLS="warehouse kafka" for some; WRITE=1: docs/reliability.md)
 	$(BIN)/python -m tests.drills $(DRILLS) $(if $(WRITE),--write docs/reliability.md)
 
 demo: ## Fill the running system with a simulated campaign and check every count

@@ -20,8 +20,6 @@ from ingest.warehouse import Warehouse
 
 GC_THRESHOLD: Final = 50_000
 """Clicks make no cycles; looking for some takes a tenth of a click's time."""
-KEPT_BYTES: Final = 256 * 1024 * 1024
-"""Of freed memory: what the batches in hand take where there is a backlog."""
 
 
 async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> None:
@@ -35,7 +33,7 @@ async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> 
     )
     source = open_source(settings.events_url, settings.spool_dir)
     gc.set_threshold(GC_THRESHOLD, 10, 10)
-    keep_freed_blocks(KEPT_BYTES)
+    keep_freed_blocks()
     gc.freeze()  # modules and parsers stay for ever; a collection that need not walk them saves a sixth a row
     async with AsyncExitStack() as stack:
         stack.push_async_callback(source.close)

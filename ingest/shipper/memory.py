@@ -24,9 +24,9 @@ def tune_memory() -> None:
     keep_freed_blocks()
 
 
-def keep_freed_blocks(kept_bytes: int = _KEPT_BYTES) -> None:
-    """At most so many bytes that are free stay with the process."""
+def keep_freed_blocks() -> None:
+    """Blocks of a batch's size that are free stay with the process, `_KEPT_BYTES` of them at most."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:  # other systems have other allocators
         mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, kept_bytes)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)

@@ -16,7 +16,7 @@ from ingest.dead_letters import DeadLetters
 from ingest.enrich.steps import Enrichment, open_enrichment
 from ingest.kafka.address import parse_address
 from ingest.metrics import IngestMetrics
-from ingest.program import GC_THRESHOLD, KEPT_BYTES
+from ingest.program import GC_THRESHOLD
 from ingest.runner import Runner
 from ingest.shipper.memory import keep_freed_blocks, tune_memory
 from ingest.shipper.metrics import ShipperMetrics
@@ -63,7 +63,7 @@ async def ingest(
     def count(name: str) -> float:
         return registry.get_sample_value(f"smartlinks_ingest_{name}") or 0
 
-    keep_freed_blocks(KEPT_BYTES)
+    keep_freed_blocks()
     gc.set_threshold(GC_THRESHOLD, 10, 10)
     gc.freeze()
     serving = asyncio.create_task(

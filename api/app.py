@@ -15,6 +15,7 @@ from api.audit.trail import AuditTrail
 from api.auth import SECURITY
 from api.conventions.envelope import Envelope
 from api.conventions.idempotency import Idempotency
+from api.conventions.query_parameters import KNOWN_PARAMETERS
 from api.conventions.shared_state import SharedState
 from api.conventions.time_limits import TimeLimits
 from api.docs import mount_docs
@@ -67,6 +68,8 @@ VERSION = "1.0.0"
 _DESCRIPTION = (
     "Make links, mint a code for each recipient, see who clicked."
     " Every call needs a service key; every error is an RFC 9457 problem."
+    " A query parameter that a call does not list is refused with 422, as is one that comes twice;"
+    " calls marked `x-extra-parameters` pass over what they do not know, as the vendor's do."
 )
 
 
@@ -110,7 +113,7 @@ def build_routes() -> FastAPI:
         erasures,
         reclassifications,
     ):
-        app.include_router(module.router, dependencies=SECURITY)
+        app.include_router(module.router, dependencies=[*SECURITY, KNOWN_PARAMETERS])
     mount_docs(app)
     handle_errors(app)
     return app

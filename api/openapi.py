@@ -15,6 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.conventions.query_parameters import EXTRA_PARAMETERS
 from api.errors import ProblemDocument, document_problems
 from api.examples import example_of
 from api.messages.models import NewMessages
@@ -26,6 +27,7 @@ from api.problems import (
     IDEMPOTENCY_KEY_IN_USE,
     IDEMPOTENCY_KEY_INVALID,
     IDEMPOTENCY_KEY_REUSED,
+    INVALID_PARAMETERS,
     QUOTA_EXCEEDED,
     REQUEST_TIMEOUT,
     TENANT_SUSPENDED,
@@ -104,6 +106,8 @@ def _complete(operation: dict[str, Any], method: str, schemas: dict[str, Any]) -
     if responses.get("422", {}).get("description") == "Validation Error":
         del responses["422"]
     types = [*_EVERY_CALL, *(_EVERY_POST if method == "post" else ())]
+    if EXTRA_PARAMETERS not in operation:
+        types.append(INVALID_PARAMETERS)
     if "requestBody" in operation:
         types.append(REQUEST_TIMEOUT)
         if NDJSON_TYPES[0] in operation["requestBody"]["content"] and "200" in responses:

@@ -172,6 +172,11 @@ def invalid_body(*flaws: Flaw) -> ProblemError:
     return ProblemError(INVALID_BODY, _summary(flaws), flaws)
 
 
+def invalid_parameters(*flaws: Flaw) -> ProblemError:
+    """What is wrong with query parameters, summed up in the detail; at most `MAX_ERRORS` are told."""
+    return ProblemError(INVALID_PARAMETERS, _summary(flaws), flaws[:MAX_ERRORS])
+
+
 def not_found(what: str) -> ProblemError:
     return ProblemError(NOT_FOUND, f"There is no such {what}.")
 

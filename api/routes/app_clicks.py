@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from api.app_clicks.report import MAX_TEXT_CHARS, AppClick, Outcome, invalid, read_click
 from api.auth import Tenant
 from api.bodies import JSON_TYPES, parse_json, read_body, require_media_type
+from api.conventions.query_parameters import EXTRA_PARAMETERS
 from api.services import ServicesOf
 
 MAX_CLICKS: Final = 1000
@@ -36,6 +37,7 @@ _EXAMPLE: Final = {
 }
 _BODY: Final = {
     "x-vendor-shape": True,
+    EXTRA_PARAMETERS: "ignored",
     "requestBody": {
         "required": True,
         "content": {

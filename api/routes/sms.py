@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from api.access.callers import Quota
 from api.auth import CallerOf, Tenant
 from api.bodies import JSON_TYPES, parse_json, read_body, require_media_type
+from api.conventions.query_parameters import EXTRA_PARAMETERS
 from api.errors import document_problems
 from api.fields import instant_of
 from api.messages.acceptance import Acceptance, Verdict
@@ -48,10 +49,11 @@ router = APIRouter(
 MessageId = Annotated[str, Path(examples=["0199e1f0-7a3c-7d2b-9c1e-3f5a7b9d1e2f"])]
 _BODY: Final = TypeAdapter(NewMessages)
 _REQUEST_BODY: Final = {
+    EXTRA_PARAMETERS: "ignored",
     "requestBody": {
         "required": True,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewMessages"}}},
-    }
+    },
 }
 
 
@@ -103,7 +105,9 @@ async def list_messages(
     )
 
 
-@router.get("/{message_id}", responses=document_problems(NOT_FOUND))
+@router.get(
+    "/{message_id}", responses=document_problems(NOT_FOUND), openapi_extra={EXTRA_PARAMETERS: "ignored"}
+)
 async def read_message(message_id: MessageId, tenant: Tenant, services: ServicesOf) -> StoredMessage:
     """A message and what became of it."""
     found = await asyncio.to_thread(services.messages.store.read, tenant, message_id)

@@ -15,7 +15,6 @@ settings.load_profile("suite")
 pytest_plugins = [
     "tests.fixtures.kafka",
     "tests.fixtures.nginx",
-    "tests.fixtures.promises",
     "tests.fixtures.receiver",
     "tests.fixtures.redis",
     "tests.fixtures.redis_cluster",

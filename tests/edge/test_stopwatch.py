@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from time import process_time, sleep
 
+import pytest
+
 from tests.fixtures.stopwatch import stopwatch
 
 ROOT = Path(__file__).parents[2]
@@ -22,24 +24,51 @@ print(monotonic() - begun, stopwatch.elapsed_s(begun), flush=True)
 """
 
 TESTS = """
+import pytest
 from tests.fixtures.stopwatch import BrokenPromiseError
 
+made = {"session": 0, "module": 0, "function": 0}
 runs = []
+
+def make(scope):
+    made[scope] += 1
+    yield made[scope]
+    runs.append(scope)
+
+@pytest.fixture(scope="session")
+def of_session():
+    yield from make("session")
+
+@pytest.fixture(scope="module")
+def of_module(of_session):
+    yield from make("module")
+
+@pytest.fixture
+async def of_function(of_module):
+    for number in make("function"):
+        yield number
 
 def breaks(name, times):
     runs.append(name)
     if runs.count(name) <= times:
         raise BrokenPromiseError(f"{name} is late")
 
-def test_noise():
-    breaks("noise", 2)
-
 def test_fault():
     breaks("fault", 3)
 
 def test_wrong():
     runs.append("wrong")
-    assert runs.count("wrong") == 2
+    assert runs.count("wrong") == 2, "not a BrokenPromiseError: wrong"
+
+def test_wrong_at_the_second_run():
+    breaks("second", 1)
+    runs.append("wrong at second")
+    assert runs.count("wrong at second") == 2
+
+async def test_noise(of_function, of_module):
+    breaks("noise", 2)
+    assert made == {"session": 1, "module": 1, "function": 3}
+    assert runs[-4:] == ["function", "noise", "function", "noise"]
 """
 
 
@@ -71,13 +100,17 @@ def test_what_the_code_took_is_not() -> None:
     assert stopwatch.elapsed_s(begun) >= STOPPED_S * 0.9
 
 
-def test_only_a_broken_promise_is_tried_again_and_it_is_told(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["tests.fixtures.promises"]\n')
+@pytest.mark.parametrize("side_by_side", [(), ("-n", "1", "--dist", "loadfile")])
+def test_only_a_broken_promise_is_tried_again_and_it_is_told(
+    tmp_path: Path, side_by_side: tuple[str, ...]
+) -> None:
     (tmp_path / "test_promises.py").write_text(TESTS)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:schemathesis", str(tmp_path)]
+    settings = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", *settings, *side_by_side, str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert "2 failed, 1 passed" in done.stdout, done.stdout + done.stderr
-    assert "FAILED test_promises.py::test_fault" in done.stdout
-    assert "FAILED test_promises.py::test_wrong" in done.stdout
-    assert "test_promises.py::test_noise: noise is late; noise is late" in done.stdout
+    told = done.stdout.splitlines()
+    assert "3 failed, 1 passed, 5 rerun" in told[-1], done.stdout + done.stderr
+    for name, reruns in (("fault", 2), ("wrong", 0), ("wrong_at_the_second_run", 1), ("noise", 2)):
+        assert told.count(f"RERUN test_promises.py::test_{name}") == reruns, done.stdout
+    assert "noise is late" in done.stdout

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from ingest.batches import Batch, DeadLetter
+from ingest.click_insert import ClickInsert
 from ingest.columns import Column, count_of
 from ingest.dead_letters import DeadLetters
 from ingest.enrich.rules import LAST_RULE
@@ -67,7 +68,8 @@ class BatchStore:
             pass_over = partial(self._dead_letters.pass_over, batch.range, "repeated", batch.repeats)
             await persist_in_thread("warehouse", pass_over, stop)
         if columns is not None:
-            await persist_in_thread("warehouse", partial(self._insert, batch, columns), stop)
+            insert = ClickInsert(self._warehouse, columns, batch.range.token, may_be_there=batch.was_planned)
+            await persist_in_thread("warehouse", partial(self._insert, insert), stop)
         await persist("source", lambda: self._source.commit(batch.range), stop)
 
     def _keep_dead_letters(self, batch: Batch) -> None:
@@ -79,9 +81,10 @@ class BatchStore:
             *(batch.range.partition, len(batch.dead_letters), batch.range.start, batch.range.end),
         )
 
-    def _insert(self, batch: Batch, columns: Mapping[str, Column]) -> None:
+    def _insert(self, insert: ClickInsert) -> None:
         with self._metrics.insert_seconds.time():
-            self._warehouse.insert("clicks", columns, token=batch.range.token)
+            insert.run()
+        columns = insert.columns
         rows = len(columns["ts"])
         self._metrics.stored.inc(rows)
         self._metrics.batch_clicks.observe(rows)

@@ -6,7 +6,7 @@ whole or not at all. A planned range was cut right by whoever planned it, and is
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -35,13 +35,15 @@ Entry = Click | DeadLetter | Repeat
 class Batch:
     """A range with the clicks in it, all of one month and in order, and the dead letters among them.
 
-    `repeats` counts the records that the range leaves out.
+    `repeats` counts the records that the range leaves out. Where somebody planned it before,
+    `was_planned`, its rows may be stored.
     """
 
     range: Range
     clicks: Sequence[Click]
     dead_letters: Sequence[DeadLetter]
     repeats: int = 0
+    was_planned: bool = False
 
 
 def decode_records(fetched: Fetched) -> Sequence[Click | DeadLetter]:
@@ -68,7 +70,7 @@ def cut(fetched: Fetched, entries: Sequence[Entry], *, max_rows: int) -> list[Ba
         return []
     if fetched.planned:
         whole = fetched.part(fetched.start, fetched.end, fetched.left_out)
-        return [_batch(whole, entries)]
+        return [replace(_batch(whole, entries), was_planned=True)]
     batches: list[Batch] = []
     may_repeat = fetched.floors is not None and REPEATED in entries
     start, first = fetched.start, 0

@@ -6,6 +6,7 @@ another; there are never more than there were queries at once.
 """
 
 import fcntl
+import logging
 import queue
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from ingest.clickhouse_session import ClickHouseSession, first_line
 from ingest.columns import Column
+from ingest.deduplication_logs import withdraw_lost_inserts
 from ingest.warehouse import Row, WarehouseUnavailableError
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ ENGINE_OPTIONS: Final = {
     "config-file": str(Path(__file__).with_name("chdb_engine.xml")),
 }
 
+_log = logging.getLogger(__name__)
+
 
 class ChdbWarehouse:
     """`Warehouse` on a folder. Raises `WarehouseUnavailableError` where another process has it open."""
@@ -43,6 +47,8 @@ class ChdbWarehouse:
         self._folder = folder
         self._database = database
         self._closed = False
+        if withdrawn := self._withdraw_lost_inserts():
+            _log.warning("%d inserts that died before they were stored may be done again", withdrawn)
         self._inserts = self._open_session()
         self._idle: queue.SimpleQueue[ClickHouseSession] = queue.SimpleQueue()
 
@@ -102,20 +108,39 @@ class ChdbWarehouse:
             raise WarehouseUnavailableError(self._why_not_open(error)) from error
         return ClickHouseSession(client, self._database)
 
+    def _withdraw_lost_inserts(self) -> int:
+        """Before the engine starts; 0 where it runs, in this process or another."""
+        try:
+            with self._stopped_engine():
+                return withdraw_lost_inserts(self._folder)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise WarehouseUnavailableError(f"can't mend the warehouse's logs: {error}") from error
+
+    @contextmanager
+    def _stopped_engine(self) -> Iterator[None]:
+        """Holds it stopped: a running one locks the file `status`. Raises `BlockingIOError` where it runs."""
+        path = self._folder / "status"
+        if not path.exists():  # it ended in good order, or never ran
+            yield
+            return
+        with path.open("rb") as status:
+            fcntl.flock(status, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+
     def _why_not_open(self, error: ClickHouseError) -> str:
-        """One line. The engine itself says nothing of use where its folder is taken: it locks `status`."""
-        status = self._folder / "status"
-        if status.exists():
-            with status.open("rb") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    holder = file.readline().decode("ascii", "replace").strip().removeprefix("PID: ")
-                    return (
-                        f"the warehouse in {self._folder} is open in process {holder}: stop it,"
-                        " or set another SMARTLINKS_DATA_DIR"
-                    )
-        return f"can't open the warehouse in {self._folder}: {first_line(error)}"
+        """One line. The engine itself says nothing of use where its folder is taken."""
+        try:
+            with self._stopped_engine():
+                return f"can't open the warehouse in {self._folder}: {first_line(error)}"
+        except BlockingIOError:
+            first = (self._folder / "status").read_bytes().partition(b"\n")[0]
+            holder = first.decode("ascii", "replace").strip().removeprefix("PID: ")
+            return (
+                f"the warehouse in {self._folder} is open in process {holder}: stop it,"
+                " or set another SMARTLINKS_DATA_DIR"
+            )
 
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -46,6 +46,14 @@ def bytes_of(line: Line) -> bytes:
     if line.value is None:
         raise ProblemError(BODY_TOO_LARGE, f"A line has at most {MAX_LINE_BYTES:,} bytes.")
     return line.value
+
+
+class Cutter(Protocol):
+    """Cuts the pieces of a body; numbers are those of lines."""
+
+    def feed(self, piece: bytes) -> list[Line]: ...
+
+    def end(self) -> list[Line]: ...
 
 
 class LineCutter:
@@ -81,14 +89,14 @@ class LineCutter:
 
 
 async def cut_chunks(
-    body: AsyncIterator[bytes], lines_a_chunk: int = LINES_A_CHUNK
+    body: AsyncIterator[bytes], lines_a_chunk: int = LINES_A_CHUNK, cutter: Cutter | None = None
 ) -> AsyncIterator[list[Line]]:
     """Runs of lines: at most `lines_a_chunk`, and not many more than `MAX_CHUNK_BYTES`.
 
     No line is held for longer than `MAX_WAIT_S`: a client may wait for its verdict before it sends more.
     """
     loop = asyncio.get_running_loop()
-    cutter = LineCutter()
+    cutter = cutter or LineCutter()
     waiting: deque[Line] = deque()
     waiting_bytes = 0
     due_s = 0.0
@@ -160,13 +168,20 @@ class NdjsonResponse(Response):
     """Answers the lines of a request while they come in."""
 
     def __init__(
-        self, request: Request, answer: Answer, media_type: str, *, lines_a_chunk: int = LINES_A_CHUNK
+        self,
+        request: Request,
+        answer: Answer,
+        media_type: str,
+        *,
+        lines_a_chunk: int = LINES_A_CHUNK,
+        cutter: Cutter | None = None,
     ) -> None:
         super().__init__(media_type=media_type)
         del self.headers["content-length"]
         self._request = request
         self._answer = answer
         self._lines_a_chunk = lines_a_chunk
+        self._cutter = cutter
         self._free_slots = asyncio.Semaphore(CHUNKS_IN_FLIGHT)
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
@@ -188,7 +203,7 @@ class NdjsonResponse(Response):
         in_flight: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue()
         writing = asyncio.create_task(self._write_into(buffer, in_flight))
         try:
-            async for chunk in cut_chunks(self._request.stream(), self._lines_a_chunk):
+            async for chunk in cut_chunks(self._request.stream(), self._lines_a_chunk, self._cutter):
                 await self._free_slots.acquire()
                 in_flight.put_nowait(asyncio.create_task(self._answer(chunk)))
         except ClientDisconnect:

@@ -1,4 +1,4 @@
-"""Imports links line by line, each with its verdict."""
+"""Imports links row by row, each with its verdict."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from api.errors import problem_of
 from api.imports.columns import Source
 from api.imports.lines import RowReader
 from api.imports.rows import read_row
-from api.ndjson import Line, bytes_of
+from api.ndjson import Line
 from api.problems import INTERNAL, ProblemError
 from api.services import Services
 from api.urls import short_url
@@ -45,7 +45,10 @@ class Importing:
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def answer(self, lines: Sequence[Line]) -> bytes:
-        """A verdict a row, in order: `{"line", "status", …}` or `{"line", "problem"}`. A header has none."""
+        """A verdict a row, in order: `{"line", "status", …}` or `{"line", "problem"}`. A header has none.
+
+        `line` is the row's first one.
+        """
         rows: list[tuple[int, Mapping[str, object] | ProblemError]] = []
         for line in lines:
             row = self._read(line)
@@ -59,7 +62,7 @@ class Importing:
         if self._is_refused:
             return None
         try:
-            return self._rows.read(bytes_of(line))
+            return self._rows.read(line)
         except ProblemError as error:
             self._is_refused = not self._rows.has_begun
             return error

@@ -1,17 +1,17 @@
-"""The rows of an import, cut from its lines: CSV with a header, or NDJSON."""
+"""The rows of an import, read from its records: CSV with a header, or NDJSON."""
 
 import csv
 from collections.abc import Mapping
 
 from api.bodies import parse_json
 from api.imports.columns import Source, is_known
-from api.problems import MALFORMED_BODY, Flaw, ProblemError, invalid_body
-
-_DELIMITERS = (",", ";", "\t")
+from api.imports.records import MAX_RECORD_BYTES, delimiter_of
+from api.ndjson import Line, bytes_of
+from api.problems import BODY_TOO_LARGE, MALFORMED_BODY, Flaw, ProblemError, invalid_body
 
 
 class RowReader:
-    """Rows from lines, one a line. A line break inside of quotes is not supported; such a line is refused."""
+    """Rows from records, one each. Of CSV the first record is the header."""
 
     def __init__(self, source: Source, *, is_csv: bool) -> None:
         self._source: Source = source
@@ -21,17 +21,17 @@ class RowReader:
 
     @property
     def has_begun(self) -> bool:
-        """Whether it is known what the lines mean."""
+        """Whether it is known what the records mean."""
         return not self._is_csv or self._header is not None
 
-    def read(self, line: bytes) -> Mapping[str, object] | None:
-        """The row; None for the header. Raises a problem where the line is none."""
+    def read(self, line: Line) -> Mapping[str, object] | None:
+        """The row; None for the header. Raises a problem where there is none."""
         if not self._is_csv:
-            value = parse_json(line, "JSON of this line")
+            value = parse_json(bytes_of(line), "JSON of this line")
             if not isinstance(value, dict):
                 raise invalid_body(Flaw("A JSON object is wanted here", pointer="#"))
             return value
-        cells = self._cells(line)
+        cells = self._cells(line.value)
         if self._header is None:
             if not is_known(self._source, cells):
                 raise invalid_body(
@@ -44,19 +44,28 @@ class RowReader:
             self._header = cells
             return None
         if len(cells) != len(self._header):
-            raise ProblemError(
-                MALFORMED_BODY, f"{len(cells)} cells stand here, and {len(self._header)} in the header."
-            )
+            detail = f"{len(cells)} cells stand here, and {len(self._header)} in the header."
+            raise ProblemError(MALFORMED_BODY, detail + _length_of(line.value))
         return dict(zip(self._header, cells, strict=True))
 
-    def _cells(self, line: bytes) -> list[str]:
+    def _cells(self, record: bytes | None) -> list[str]:
+        if record is None:
+            raise ProblemError(
+                BODY_TOO_LARGE,
+                f"A row has at most {MAX_RECORD_BYTES:,} bytes; this one is longer, or a quote in it is"
+                " closed too late or never, and it ends above the row of the next verdict.",
+            )
         try:
-            text = line.decode("utf-8-sig").rstrip("\r")
+            text = record.decode("utf-8-sig").rstrip("\r")
             if self._header is None:
-                self._delimiter = max(_DELIMITERS, key=text.count)
+                self._delimiter = delimiter_of(text)
             (cells,) = csv.reader([text], delimiter=self._delimiter, strict=True)
         except (UnicodeDecodeError, csv.Error, ValueError):
-            raise ProblemError(
-                MALFORMED_BODY, "The line is not CSV in UTF-8 with a whole row a line."
-            ) from None
+            raise ProblemError(MALFORMED_BODY, f"The row is not CSV in UTF-8.{_length_of(record)}") from None
         return [cell.strip() for cell in cells]
+
+
+def _length_of(record: bytes | None) -> str:
+    """Of a row of several lines, what may have made it one."""
+    breaks = (record or b"").count(b"\n")
+    return f" It has {breaks + 1} lines: a quote is closed that late, or never." if breaks else ""

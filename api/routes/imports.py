@@ -9,6 +9,7 @@ from api.bodies import require_media_type
 from api.errors import document_problems
 from api.imports.columns import Source
 from api.imports.importing import LINES_A_CHUNK, Importing
+from api.imports.records import RecordCutter
 from api.ndjson import NDJSON_TYPES, NdjsonResponse
 from api.problems import INVALID_PARAMETERS, UNAUTHORIZED, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE
 from api.services import ServicesOf
@@ -34,7 +35,10 @@ router = APIRouter(tags=["Links"], responses=document_problems(UNAUTHORIZED, UNA
         "requestBody": {
             "required": True,
             "content": {
-                CSV_TYPE: {"schema": {"description": "A row a line, below a header"}, "example": _EXAMPLE},
+                CSV_TYPE: {
+                    "schema": {"description": "RFC 4180: rows below a header, of at most 65,536 bytes each"},
+                    "example": _EXAMPLE,
+                },
                 NDJSON_TYPES[0]: {
                     "schema": {"description": "A JSON object a line"},
                     "example": '{"keyword": "Spring25", "url": "https://www.example.com/spring"}\n',
@@ -60,10 +64,16 @@ async def import_links(
     """Import links with their codes and, apart from measured clicks, their counts: a verdict a row, streamed.
 
     CSV with a header (`text/csv`), or a JSON object a line (`application/x-ndjson`), as exports and APIs of
-    Bitly, Shlink, Dub, Kutt and YOURLS have them. A code that can't be kept is refused in its line.
+    Bitly, Shlink, Dub, Kutt and YOURLS have them. A code that can't be kept is refused in its line. Cells of
+    CSV may have line breaks inside of quotes; `line` is where a row begins.
     """
     media_type = require_media_type(request, (CSV_TYPE, *NDJSON_TYPES))
-    importing = Importing(
-        services, tenant, source, is_csv=media_type == CSV_TYPE, domain=domain, dry_run=dry_run
+    is_csv = media_type == CSV_TYPE
+    importing = Importing(services, tenant, source, is_csv=is_csv, domain=domain, dry_run=dry_run)
+    return NdjsonResponse(
+        request,
+        importing.answer,
+        NDJSON_TYPES[0],
+        lines_a_chunk=LINES_A_CHUNK,
+        cutter=RecordCutter() if is_csv else None,
     )
-    return NdjsonResponse(request, importing.answer, NDJSON_TYPES[0], lines_a_chunk=LINES_A_CHUNK)

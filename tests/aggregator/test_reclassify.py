@@ -174,7 +174,7 @@ warehouse.close()
 def test_killed_while_a_mutation_is_under_way_it_goes_on(tmp_path: Path) -> None:
     def run(steps: int) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-c", _MORTAL, str(tmp_path / "warehouse"), str(steps)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
 
     assert run(3).returncode == -signal.SIGKILL
     finished = run(1_000_000)

@@ -109,7 +109,7 @@ class RunningApi:
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self._serving = asyncio.create_task(serve(app, listener, self._stop))
         self.client = httpx.AsyncClient(
-            base_url=self.url, headers={"Authorization": f"Bearer {KEY}"}, timeout=30
+            base_url=self.url, headers={"Authorization": f"Bearer {KEY}"}, timeout=180
         )
 
     async def close(self) -> None:

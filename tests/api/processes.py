@@ -16,7 +16,7 @@ import pytest
 from tests.api import api_program
 from tests.fixtures.ports import free_port
 
-WITHIN_S = 90
+WITHIN_S = 180
 KEY = "kill-drill-key-0123456789"
 ON_CLICKHOUSE = ("-m", "tests.api.api_program")
 # Forks of a process that has everything imported, which takes longer than all that a test wants to see of it.

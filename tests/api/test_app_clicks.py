@@ -152,7 +152,7 @@ async def test_what_does_not_fit_has_the_vendors_code(
 
 async def test_errors_before_the_route_have_the_vendors_shape(api: RunningApi) -> None:
     url = f"{api.url}/v1/clicks"
-    async with httpx.AsyncClient(timeout=120) as anonymous:
+    async with httpx.AsyncClient(timeout=180) as anonymous:
         without = await anonymous.post(url, json={"short-url": "x"})
         wrong = await anonymous.post(url, json={"short-url": "x"}, headers={"Key": "nonsense"})
         method = await anonymous.put(url, json={}, headers=dict(api.client.headers))

@@ -22,7 +22,7 @@ from tests.api.conftest import KEY, RunningApi
     ],
 )
 async def test_a_key_opens_by_either_header(api: RunningApi, headers: dict[str, str]) -> None:
-    async with httpx.AsyncClient(base_url=api.url, headers=headers, timeout=120) as client:
+    async with httpx.AsyncClient(base_url=api.url, headers=headers, timeout=180) as client:
         assert (await client.get("/v1/links")).status_code == 200
 
 
@@ -43,7 +43,7 @@ async def test_a_key_opens_by_either_header(api: RunningApi, headers: dict[str, 
 )
 async def test_without_a_valid_key_nothing_opens(api: RunningApi, headers: dict[str, str]) -> None:
     raw = [(name, value.encode("latin-1")) for name, value in headers.items()]
-    async with httpx.AsyncClient(base_url=api.url, headers=raw, timeout=120) as client:
+    async with httpx.AsyncClient(base_url=api.url, headers=raw, timeout=180) as client:
         for method, path in (("GET", "/v1/links"), ("POST", "/v1/links"), ("GET", "/v1/nothing")):
             answer = await client.request(method, path, content=b"{nope" if method == "POST" else None)
             assert answer.status_code == 401
@@ -54,7 +54,7 @@ async def test_without_a_valid_key_nothing_opens(api: RunningApi, headers: dict[
 
 
 async def test_the_docs_are_open(api: RunningApi) -> None:
-    async with httpx.AsyncClient(base_url=api.url, timeout=120) as client:
+    async with httpx.AsyncClient(base_url=api.url, timeout=180) as client:
         assert (await client.get("/openapi.json")).status_code == 200
 
 

@@ -49,7 +49,7 @@ async def test_a_reclassification_is_waited_for(api: RunningApi) -> None:
     assert (waiting["state"], waiting["dry_run"]) == ("waiting", True)
     worker = ReclassificationWorker(api.warehouse, lambda: False)
     command = asyncio.create_task(run(api.url, *asked))
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(180):
         while not command.done():
             await asyncio.to_thread(worker.run_once, datetime.now(UTC))
             await asyncio.wait([command], timeout=0.1)

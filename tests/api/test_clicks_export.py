@@ -145,5 +145,5 @@ async def test_a_reader_that_hangs_up_ends_the_query(
     monkeypatch.setattr(api.warehouse, "stream", watched)
     async with api.client.stream("GET", path, params={**RANGE, "format": "ndjson"}) as answer:
         await anext(answer.aiter_bytes())
-    assert await asyncio.to_thread(ended.wait, 30)
+    assert await asyncio.to_thread(ended.wait, 180)
     assert rows < 400_000

@@ -114,7 +114,7 @@ async def test_cors_is_on_for_the_origins_that_are_set(settings: Settings, start
     object.__setattr__(settings, "cors_origins", ("https://app.example.com",))
     api = await start_api()
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
-    async with httpx.AsyncClient(base_url=api.url, timeout=120) as client:
+    async with httpx.AsyncClient(base_url=api.url, timeout=180) as client:
         allowed = await client.options("/v1/links", headers={"Origin": "https://app.example.com", **asked})
         refused = await client.options("/v1/links", headers={"Origin": "https://evil.example.com", **asked})
     assert allowed.headers["access-control-allow-origin"] == "https://app.example.com"

@@ -9,7 +9,7 @@ from tests.api.conftest import KEY, RunningApi
 
 async def test_each_call_works_as_its_example_says(api: RunningApi, subtests: pytest.Subtests) -> None:
     await api.make(code="Penhgy")  # the example of a reported click is one of this link
-    async with httpx.AsyncClient(timeout=120) as client:
+    async with httpx.AsyncClient(timeout=180) as client:
         for call in all_calls():
             if "delivery_id" in call.parameters:
                 continue  # a delivery comes from a click; the tests of webhooks replay one

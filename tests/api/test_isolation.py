@@ -20,7 +20,7 @@ SCOPES: tuple[GrantableScope, ...] = get_args(GrantableScope)
 @pytest.fixture
 async def stranger() -> AsyncIterator[httpx.AsyncClient]:
     """A client without a key of its own."""
-    async with httpx.AsyncClient(timeout=120) as client:
+    async with httpx.AsyncClient(timeout=180) as client:
         yield client
 
 
@@ -57,7 +57,7 @@ async def test_lists_and_reports_tell_nothing_of_another(api: RunningApi, subtes
             secrets += [value for name, value in (await make_values(call, api.client)).items()]
     link = await api.make(name="Whisper", campaign="Whisper", tags=["whisper"])
     secrets = [*(each for each in secrets if not each.startswith(("+", "spring"))), str(link["id"]), "hisper"]
-    async with httpx.AsyncClient(base_url=api.url, headers={"Key": OTHER_KEY}, timeout=120) as other:
+    async with httpx.AsyncClient(base_url=api.url, headers={"Key": OTHER_KEY}, timeout=180) as other:
         for call in all_calls():
             if call.method != "GET" or call.parameters or call.is_system:
                 continue
@@ -120,7 +120,7 @@ async def test_nothing_opens_without_a_key_whatever_is_asked(
 
 async def test_a_suspended_tenant_is_refused_until_it_is_taken_up_again(api: RunningApi) -> None:
     assert (await api.client.post("/v1/tenants", json={"id": "other"})).status_code == 201
-    async with httpx.AsyncClient(base_url=api.url, headers={"Key": OTHER_KEY}, timeout=120) as other:
+    async with httpx.AsyncClient(base_url=api.url, headers={"Key": OTHER_KEY}, timeout=180) as other:
         assert (await other.get("/v1/links")).status_code == 200
         await api.client.patch("/v1/tenants/other", json={"active": False})
         answer = await other.get("/v1/links")

@@ -23,7 +23,7 @@ from tests.kafka.reading import read_topic
 
 pytestmark = pytest.mark.needs_kafka
 URL = "https://www.example.com/"
-WITHIN_S = 60
+WITHIN_S = 180
 CREATED, KEPT = 100, 90
 
 

@@ -143,7 +143,7 @@ async def ask(
     api: RunningApi, token: str, method: str = "GET", path: str = "/v1/links", **headers: str
 ) -> httpx.Response:
     own = {"Authorization": f"Bearer {token}", **headers}
-    async with httpx.AsyncClient(base_url=api.url, headers=own, timeout=120) as client:
+    async with httpx.AsyncClient(base_url=api.url, headers=own, timeout=180) as client:
         return await client.request(method, path)
 
 

@@ -206,7 +206,7 @@ async def test_what_nobody_takes_in_time_has_expired(api: RunningApi) -> None:
 
 
 async def test_a_key_sends_no_more_messages_a_second_than_it_may(api: RunningApi) -> None:
-    put_key(api.warehouse, "a-slow-key-0123456789", tenant="slow", messages_per_s=10)
+    put_key(api.warehouse, "a-slow-key-0123456789", tenant="slow", messages_per_s=1)
     await api.access.key_ring.refresh()
     headers = {"Authorization": "Bearer a-slow-key-0123456789"}
     body = {"from": "12233", "to": [NUMBER] * 30, "content": "Hello"}

@@ -14,6 +14,7 @@ from tests.drills import (
     one_machine,
     poison,
     processes,
+    renames,
     suites,
     warehouse,
 )
@@ -38,6 +39,11 @@ DRILLS: Final = (
         "ingest",
         "kill -9 of ingest after fetch, before, during and after insert, after commit: exact",
         processes.kill_ingest,
+    ),
+    Drill(
+        "renames",
+        "kill -9 of ingest at each rename that it makes, plans, positions and parts: exact",
+        renames.kill_at_renames,
     ),
     Drill("shipper", "kill -9 of the shipper: exact", processes.kill_shipper),
     Drill(

@@ -1,4 +1,4 @@
-"""ingest killed at each rename that it makes: of plans, of positions, and of the parts of tables and views."""
+"""ingest killed at each rename that it makes: of plans, of positions, of the parts of tables and views."""
 
 import shutil
 import signal
@@ -34,10 +34,10 @@ def kill_at_renames(folder: Path) -> Outcome:
         spools.spool(dead, CLICKS)
         spools.close(dead)
         inject = f"inject=rename,renameat,renameat2:signal=KILL:when={1 + kills}"
+        traced = [strace, "-f", "-qq", "-o", str(folder / "trace"), "-e", "trace=rename,renameat,renameat2"]
         program = [sys.executable, "-m", "tests.ingest.ingest_program", str(folder), "none", "1"]
         done = subprocess.run(
-            [strace, "-f", "-qq", "-o", str(folder / "trace"), "-e", "trace=rename,renameat,renameat2"]
-            + ["-e", inject, *program],
+            [*traced, "-e", inject, *program],
             cwd=ROOT,
             capture_output=True,
             check=False,

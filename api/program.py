@@ -13,7 +13,7 @@ from api.app import build_app, now_ms
 from api.audit.log import AuditLog
 from api.auth import admin_key
 from api.conventions.request_ids import log_request_ids
-from api.conventions.shared_state import SharedState
+from api.conventions.shared_state import SharedState, SharedStateUnavailableError
 from api.link_stream.applying import Applying
 from api.link_stream.consumer import LinkStream
 from api.messages.dispatcher import Dispatcher
@@ -23,6 +23,7 @@ from api.metrics import Metrics
 from api.rebuild import rebuild_link_store
 from api.server import listen, serve
 from api.services import Services
+from api.side_by_side import Membership, OtherProgramsError
 from edge.contract import (
     PREFIX,
     LinkStore,
@@ -49,6 +50,7 @@ GC_THRESHOLD: Final = 50_000
 """Recipients make no cycles; looking for some among tens of thousands took a third of a recipient's time."""
 AUDIT_FOLDER: Final = "spool/audit"
 _DOWN: Final = (LinkStoreUnavailableError, WarehouseUnavailableError)
+_NOT_YET: Final = (*_DOWN, SharedStateUnavailableError, OtherProgramsError)
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +95,7 @@ class Program:
         self._metrics = Metrics(self.registry)
         key, _ = admin_key(settings)
         self._shared_state = SharedState(settings.redis_url or "")
+        self._membership = Membership(self._shared_state)
         self._access = Access(settings, warehouse, self._shared_state, now_ms, admin_key=key)
         self._audit_log = AuditLog(settings.data_dir / AUDIT_FOLDER, warehouse)
         self._metrics.audit_backlog.set_function(lambda: self._audit_log.backlog)
@@ -102,6 +105,16 @@ class Program:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Prepare, then serve until `stop`."""
+        keeping = asyncio.create_task(self._membership.keep(stop.set))
+        try:
+            await self._serve(stop)
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            await self._membership.leave()
+            await self._shared_state.close()
+
+    async def _serve(self, stop: asyncio.Event) -> None:
         with listen(self._settings.api_host, self._settings.api_port) as listener:
             if not await self._prepare(stop):
                 return
@@ -135,7 +148,6 @@ class Program:
                 app.state.services.app_clicks.close()
                 await self._access.close()
                 await self._audit_log.close()
-                await self._shared_state.close()
 
     async def _rebuild(self) -> None:
         room_for = 0 if self._settings.events_url is None else CODES_TO_COME
@@ -147,13 +159,14 @@ class Program:
         """Bring Redis and the catalogue up to date; try until it succeeds. False where `stop` came first."""
         while not stop.is_set():
             try:
+                await self._membership.join()
                 await self._rebuild()
                 count = await self.outbox.recover()
                 await self._access.open()
                 await self._audit_log.recover()
-            except _DOWN as error:
+            except _NOT_YET as error:
                 self.not_ready = str(error)
-                log.warning("waiting for Redis and the warehouse: %s", error)
+                log.warning("not ready: %s", error)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), RETRY_S)
             else:

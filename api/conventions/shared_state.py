@@ -40,7 +40,7 @@ class SharedState:
         except (RedisError, OSError) as error:
             raise SharedStateUnavailableError(str(error)) from error
 
-    async def evaluate(self, script: str, key: str, *arguments: float) -> list[int]:
+    async def evaluate(self, script: str, key: str, *arguments: float | str) -> list[int]:
         """Run a script on one key; its answer is a list of integers."""
         try:
             answer: list[int] = await self._redis.eval(script, 1, key, *arguments)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from ingest.decode import Click, DeadReason, UndecodableError, decode, decode_all
+from ingest.clicks import Clicks
+from ingest.decode import Click, DeadReason, UndecodableError, decode
+from ingest.decode_columns import decode_columns
 from ingest.repeats import REPEATED, Repeat, spans_of
 from ingest.sources.source import Fetched, Range
 
@@ -47,9 +49,8 @@ class Batch:
 
 
 def decode_records(fetched: Fetched) -> Sequence[Click | DeadLetter]:
-    """An entry a record, in order."""
-    clicks = decode_all(fetched.values)
-    if clicks is not None:
+    """An entry a record, in order. As columns where all are clicks as edges write them."""
+    if fetched.values and (clicks := decode_columns(fetched.values)) is not None:
         return clicks
     entries: list[Click | DeadLetter] = []
     for value, end in zip(fetched.values, fetched.ends, strict=True):
@@ -72,7 +73,7 @@ def cut(fetched: Fetched, entries: Sequence[Entry], *, max_rows: int) -> list[Ba
         whole = fetched.part(fetched.start, fetched.end, fetched.left_out)
         return [replace(_batch(whole, entries), was_planned=True)]
     batches: list[Batch] = []
-    may_repeat = fetched.floors is not None and REPEATED in entries
+    may_repeat = fetched.floors is not None and not isinstance(entries, Clicks) and REPEATED in entries
     start, first = fetched.start, 0
     for index in (*_cuts(entries, max_rows), len(entries)):
         end = fetched.end if index == len(entries) else fetched.ends[index - 1]
@@ -120,16 +121,15 @@ def _cuts(entries: Sequence[Entry], max_rows: int) -> Iterator[int]:
 
 def _is_one_month(entries: Sequence[Entry]) -> bool:
     """Whether they are clicks of one month and nothing else, as they mostly are."""
-    if set(map(type, entries)) != {Click}:
+    if not isinstance(entries, Clicks):
         return False
-    times_ms = [entry.ts_ms for entry in entries if isinstance(entry, Click)]
-    start, end = month_bounds_ms(times_ms[0])
-    return start <= min(times_ms) and max(times_ms) < end
+    start, end = month_bounds_ms(int(entries.ts_ms.min()))
+    return start <= int(entries.ts_ms.max()) < end
 
 
 def _batch(covered: Range, entries: Sequence[Entry]) -> Batch:
+    if isinstance(entries, Clicks):
+        return Batch(covered, entries, [])
     clicks = [entry for entry in entries if isinstance(entry, Click)]
-    if len(clicks) == len(entries):
-        return Batch(covered, clicks, [])
     dead = [entry for entry in entries if isinstance(entry, DeadLetter)]
     return Batch(covered, clicks, dead, len(entries) - len(clicks) - len(dead))

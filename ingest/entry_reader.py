@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from edge.contract import PREFIX
 from ingest.batches import DeadLetter, Entry, decode_records
+from ingest.clicks import Clicks
 from ingest.dead_letter_budget import DeadLetterBudget
 from ingest.metrics import IngestMetrics
 from ingest.pauses import StoppedError
@@ -46,7 +47,10 @@ class EntryReader:
         entries = await asyncio.to_thread(decode_records, fetched)
         if fetched.planned:
             return leave_out(entries, fetched.ends, fetched.left_out) if fetched.left_out else entries
-        reason = self._budget.spend(isinstance(entry, DeadLetter) for entry in entries)
+        if isinstance(entries, Clicks):
+            reason = self._budget.spend([False] * len(entries))
+        else:
+            reason = self._budget.spend([isinstance(entry, DeadLetter) for entry in entries])
         if reason is not None:
             await self._stand_still(f"dead letters: {reason}; {fetched.partition} at {fetched.start}", stop)
         if fetched.floors is None:

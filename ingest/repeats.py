@@ -7,6 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 from typing import Final, Literal, TypeVar
 
+import numpy as np
+
+from ingest.clicks import Clicks
 from ingest.decode import Click
 from ingest.sources.source import Spans
 
@@ -23,14 +26,21 @@ Entry = TypeVar("Entry")
 
 def unknown_sources(entries: Iterable[object], floors: Collection[int]) -> set[int]:
     """Sources of clicks among the entries of which no floor is known."""
+    if isinstance(entries, Clicks):
+        return set(entries.source.values).difference(floors)
     return {entry.source for entry in entries if isinstance(entry, Click)}.difference(floors)
 
 
-def find_repeats(entries: Sequence[Entry], floors: dict[int, int]) -> tuple[list[Entry | Repeat], int]:
+def find_repeats(entries: Sequence[Entry], floors: dict[int, int]) -> tuple[Sequence[Entry | Repeat], int]:
     """The entries with those replaced that came before, and how many numbers were jumped over.
 
     `floors` has the highest number seen of every source among them, and is kept up to date.
     """
+    highest = _highest_in_order(entries, floors) if isinstance(entries, Clicks) else None
+    if highest is not None:
+        jumped = sum(seq - floors[source] for source, seq in highest.items())
+        floors.update(highest)
+        return entries, jumped - len(entries)
     found: list[Entry | Repeat] = []
     missing = 0
     for entry in entries:
@@ -43,6 +53,17 @@ def find_repeats(entries: Sequence[Entry], floors: dict[int, int]) -> tuple[list
             floors[entry.source] = entry.seq
         found.append(entry)
     return found, missing
+
+
+def _highest_in_order(clicks: Clicks, floors: dict[int, int]) -> dict[int, int] | None:
+    """Of each source the highest number, where each number is above all before; else None."""
+    highest = {}
+    for code, source in enumerate(clicks.source.values):
+        seqs = clicks.seq[clicks.source.codes == code]
+        if (np.diff(seqs, prepend=floors[source]) <= 0).any():
+            return None
+        highest[source] = int(seqs[-1])
+    return highest
 
 
 def leave_out(entries: Sequence[Entry], ends: Sequence[int], spans: Spans) -> list[Entry | Repeat]:

@@ -15,12 +15,14 @@ stands there. So the warehouse alone never tells an address, and after two days 
 import ipaddress
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
-from ingest.decode import Click
+import numpy as np
+
+from ingest.clicks import Clicks
 from ingest.tenants import AddressPrivacy, read_tenants
 from ingest.warehouse import Warehouse
 
@@ -43,11 +45,11 @@ class Profiles:
         return self.address.get(tenant, "whole")
 
 
-ProfilesOf = Callable[[Sequence[Click]], Profiles]
+ProfilesOf = Callable[[Clicks], Profiles]
 """The profiles for a batch of clicks, with the salt of every day that it touches."""
 
 
-def keep_whole(_clicks: Sequence[Click]) -> Profiles:
+def keep_whole(_clicks: Clicks) -> Profiles:
     """Where there are no tenants to ask."""
     return Profiles()
 
@@ -97,13 +99,13 @@ class WarehouseProfiles:
         self._clock = clock
         self._salts: dict[int, bytes] = {}
 
-    def __call__(self, clicks: Sequence[Click]) -> Profiles:
+    def __call__(self, clicks: Clicks) -> Profiles:
         address = {
             tenant.id: tenant.address_privacy
             for tenant in read_tenants(self._warehouse).values()
             if tenant.address_privacy != "whole"
         }
-        days = {day_of(click.ts_ms) for click in clicks if click.tenant in address} if address else set()
+        days = _days_of(clicks, address) if address else set()
         today = day_of(int(self._clock() * 1000))
         self._salts = {day: salt for day, salt in self._salts.items() if day > today - KEPT_DAYS}
         return Profiles(address, {**self._salts, **self._missing(days - self._salts.keys(), today)})
@@ -134,6 +136,13 @@ class WarehouseProfiles:
             {"day": day},
         )
         return bytes.fromhex(rows[0][0]) if rows else None
+
+
+def _days_of(clicks: Clicks, tenants: Collection[str]) -> set[int]:
+    """The days on which these tenants' clicks were made."""
+    theirs = [code for code, tenant in enumerate(clicks.tenant.values) if tenant in tenants]
+    times_ms = clicks.ts_ms[np.isin(clicks.tenant.codes, theirs)]
+    return set(np.unique(times_ms // DAY_MS).tolist())
 
 
 def drop_salts(warehouse: Warehouse, now_ms: int) -> int:

@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 import orjson
 
-from ingest.columns import CodedColumn, Column, grouped
+from ingest.clicks import Clicks
+from ingest.columns import CodedColumn, Column
 from ingest.decode import Click, Headers
 from ingest.enrich.geo import Geo
 from ingest.enrich.network import Networks
@@ -29,25 +30,10 @@ from ingest.warehouse import Warehouse
 
 USER_AGENT_CACHE_SIZE: Final = 16_384
 
-# The columns that are a click's own fields, and those fields.
-_NUMBERS: Final = {
-    "link": ("link", np.uint64),
-    "ts": ("ts_ms", np.int64),
-    "personal": ("personal", np.bool_),
-    "source": ("source", np.uint64),
-    "seq": ("seq", np.uint64),
-}
-_FEW: Final = {  # of few values
-    "tenant": "tenant",
-    "domain": "host",
-    "method": "method",
-    "route": "route",
-    "outcome": "outcome",
-}
-_few_of = attrgetter(*_FEW.values())
-_code_of = attrgetter("code")
-_ip_of = attrgetter("ip")
-_headers_of = attrgetter("headers")
+_CARRIED: Final = (
+    *("link", "ts", "personal", "source", "seq"),
+    *("tenant", "domain", "method", "route", "outcome", "code"),
+)
 _HEADERS: Final = ("user_agent", "referer", "language", "channel")
 # Numbers among what databases know of an address: degrees, and numbers of networks.
 _DTYPES: Final = {float: np.float32, int: np.uint32}
@@ -55,15 +41,10 @@ _DTYPES: Final = {float: np.float32, int: np.uint32}
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The clicks of a batch, how much is kept of their addresses, and the columns that earlier steps made.
+    """The clicks of a batch, how much is kept of their addresses, and the columns that earlier steps made."""
 
-    `headers` and `addresses` are the clicks' own, as columns; the latter as they came.
-    """
-
-    clicks: Sequence[Click]
+    clicks: Clicks
     profiles: Profiles
-    headers: CodedColumn
-    addresses: list[str]
     filled: dict[str, Column] = field(default_factory=dict)
 
     def coded(self, name: str) -> CodedColumn:
@@ -104,7 +85,7 @@ class Enrichment:
         self._profiles_of = profiles_of
         self._clicks = 0
         self.steps: tuple[Step, ...] = (
-            Step("carry", (*_NUMBERS, *_FEW, "code", *_HEADERS, "signals"), _carry),
+            Step("carry", (*_CARRIED, *_HEADERS, "signals"), _carry),
             Step(
                 "user_agent",
                 ("browser", "browser_version", "os", "os_version", "device_brand", "device", "platform"),
@@ -126,10 +107,9 @@ class Enrichment:
 
         `timed` hears each step's name and seconds. Raises what asking for the tenants' profiles raises.
         """
-        headers = grouped(list(map(_headers_of, clicks)))
+        columns = Clicks.of(clicks)
         stored_at = np.full(len(clicks), now_ms, np.int64)
-        addresses = list(map(_ip_of, clicks))
-        batch = Batch(clicks, self._profiles_of(clicks), headers, addresses, {"ingested_at": stored_at})
+        batch = Batch(columns, self._profiles_of(columns), {"ingested_at": stored_at})
         for step in self.steps:
             began_s = time.perf_counter()
             batch.filled.update(zip(step.columns, step.fill(batch), strict=True))
@@ -153,24 +133,25 @@ class Enrichment:
 
     def _parse_user_agents(self, batch: Batch) -> Iterable[Column]:
         agents = map(self._agent_of, batch.coded("user_agent").values, batch.coded("signals").values)
-        return _columns_of(CodedColumn(list(agents), batch.headers.codes))
+        return _columns_of(CodedColumn(list(agents), batch.clicks.headers.codes))
 
     def _locate(self, batch: Batch) -> Iterable[Column]:
         self._geo.refresh()
-        return _columns_of(self._geo.locate_all(batch.addresses))
+        return _columns_of(self._geo.locate_all(batch.clicks.ip))
 
     def _find_networks(self, batch: Batch) -> Iterable[Column]:
         self._networks.refresh()
-        return _columns_of(self._networks.find_all(batch.addresses))
+        return _columns_of(self._networks.find_all(batch.clicks.ip))
 
     def _judge_clicks(self, batch: Batch) -> Iterable[Column]:
         """Clicks with the same headers, method and kind of network are judged once."""
         methods, kinds = batch.coded("method").distinct(), batch.coded("network_kind").distinct()
-        inputs = (batch.headers.codes * len(methods.values) + methods.codes) * len(kinds.values) + kinds.codes
+        all_headers = batch.clicks.headers
+        inputs = (all_headers.codes * len(methods.values) + methods.codes) * len(kinds.values) + kinds.codes
         _, rows, codes = np.unique(inputs, return_index=True, return_inverse=True)
         judgements = []
         for row in rows:
-            headers: Headers = batch.headers[row]
+            headers: Headers = all_headers[row]
             judgements.append(
                 self._judge.of_stored(
                     *(methods[row], headers.user_agent, batch.filled["signals"][row], headers.language),
@@ -184,15 +165,15 @@ class Enrichment:
         yield self._visitor_ids.of_all(batch.clicks, batch.profiles)
 
     def _cut_addresses(self, batch: Batch) -> Iterable[Column]:
-        profiles = batch.profiles
+        clicks, profiles = batch.clicks, batch.profiles
         if not profiles.address:
-            yield batch.addresses
+            yield clicks.ip
             return
         yield [
-            click.ip
-            if (profile := profiles.of(click.tenant)) == "whole"
-            else kept_address(click.ip, profile, self._visitor_ids.day_key(click, profiles))
-            for click in batch.clicks
+            address
+            if (profile := profiles.of(tenant)) == "whole"
+            else kept_address(address, profile, self._visitor_ids.day_key(ts_ms, profiles))
+            for address, tenant, ts_ms in zip(clicks.ip, clicks.tenant, clicks.ts_ms.tolist(), strict=True)
         ]
 
 
@@ -210,11 +191,11 @@ def open_enrichment(*, data_dir: Path, geoip_path: str | None, warehouse: Wareho
 def _carry(batch: Batch) -> Iterable[Column]:
     """What is stored as it came; the signals as JSON."""
     clicks = batch.clicks
-    for name, dtype in _NUMBERS.values():
-        yield np.fromiter(map(attrgetter(name), clicks), dtype, len(clicks))
-    yield from _columns_of(CodedColumn.of(list(map(_few_of, clicks))))
-    yield list(map(_code_of, clicks))
-    headers, codes = batch.headers.values, batch.headers.codes
+    yield from (clicks.link.astype(np.uint64), clicks.ts_ms, clicks.personal)
+    yield np.array(clicks.source.values, np.uint64)[clicks.source.codes]
+    yield clicks.seq.astype(np.uint64)
+    yield from (clicks.tenant, clicks.host, clicks.method, clicks.route, clicks.outcome, clicks.code)
+    headers, codes = clicks.headers.values, clicks.headers.codes
     for name in _HEADERS:
         yield CodedColumn(list(map(attrgetter(name), headers)), codes)
     yield CodedColumn([orjson.dumps(of_one.signals).decode() for of_one in headers], codes)

@@ -6,7 +6,6 @@ addresses whole, within a day of UTC where it does not (`ingest/enrich/privacy.p
 """
 
 import os
-from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.clicks import Clicks
 from ingest.decode import Click
 from ingest.enrich.privacy import Profiles, day_key, day_of
 from ingest.key_file import make_file
@@ -36,23 +36,33 @@ class VisitorIds:
 
     def __call__(self, click: Click, profiles: Profiles = _WHOLE) -> int:
         """`profiles` has the salt of the click's day if its tenant does not keep addresses whole."""
-        return int.from_bytes(self._digest(click, profiles), "big")
+        return int(self.of_all(Clicks.of([click]), profiles)[0])
 
-    def of_all(self, clicks: Sequence[Click], profiles: Profiles) -> NDArray[np.uint64]:
+    def of_all(self, clicks: Clicks, profiles: Profiles) -> NDArray[np.uint64]:
         """As one call a click."""
-        digests = b"".join([self._digest(click, profiles) for click in clicks])
-        return np.frombuffer(digests, ">u8").astype(np.uint64)
+        if clicks.personal.all():
+            digests = list(map(self._of_recipient, clicks.link.tolist(), clicks.code))
+        else:
+            digests = [
+                self._of_recipient(click.link, click.code)
+                if click.personal
+                else self._of_stranger(click, profiles)
+                for click in clicks
+            ]
+        return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
 
-    def day_key(self, click: Click, profiles: Profiles) -> bytes:
-        return day_key(self.key, profiles.salts[day_of(click.ts_ms)])
+    def day_key(self, ts_ms: int, profiles: Profiles) -> bytes:
+        """Of the day of a click of a tenant that does not keep addresses whole."""
+        return day_key(self.key, profiles.salts[day_of(ts_ms)])
 
-    def _digest(self, click: Click, profiles: Profiles) -> bytes:
-        if click.personal:
-            return self._hash(f"code\0{click.link}\0{click.code}")
+    def _of_recipient(self, link: int, code: str) -> bytes:
+        return self._hash(f"code\0{link}\0{code}")
+
+    def _of_stranger(self, click: Click, profiles: Profiles) -> bytes:
         identity = f"address\0{click.tenant}\0{click.ip}\0{click.headers.user_agent}"
         if not profiles.address or profiles.of(click.tenant) == "whole":
             return self._hash(identity)
-        key = self.day_key(click, profiles)
+        key = self.day_key(click.ts_ms, profiles)
         return blake2b(identity.encode(), key=key, digest_size=8, person=b"visitor").digest()
 
     def _hash(self, identity: str) -> bytes:

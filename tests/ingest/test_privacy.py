@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ingest.clicks import Clicks
 from ingest.decode import Click
 from ingest.enrich.geo import Geo
 from ingest.enrich.privacy import DAY_MS, WarehouseProfiles, day_of, drop_salts, truncate
@@ -89,5 +90,5 @@ def test_salts_are_dropped_and_the_hash_can_t_be_made_again(warehouse: Warehouse
 
 def test_whoever_only_looks_makes_no_salt(warehouse: Warehouse) -> None:
     choose(warehouse, "hashed")
-    WarehouseProfiles(warehouse, makes_salts=False, clock=lambda: NOON_MS / 1000)([a_click(ip=IP)])
+    WarehouseProfiles(warehouse, makes_salts=False, clock=lambda: NOON_MS / 1000)(Clicks.of([a_click(ip=IP)]))
     assert warehouse.query("SELECT count() FROM address_salts") == [(0,)]

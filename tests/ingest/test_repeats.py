@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.batches import MAX_SPANS, cut
+from ingest.clicks import Clicks
 from ingest.dead_letter_budget import DeadLetterBudget
 from ingest.repeats import REPEATED, find_repeats, leave_out, spans_of, unknown_sources
 from ingest.sources.source import Fetched
@@ -40,6 +41,16 @@ def test_a_plan_leaves_out_what_was_found_wherever_batches_are_cut(numbers: list
     assert spans_of(found, ends, 100) == spans_of(
         leave_out(clicks, ends, spans_of(found, ends, 100)), ends, 100
     )
+
+
+@given(numbered)
+def test_repeats_are_the_same_among_clicks_as_columns(numbers: list[tuple[int, int]]) -> None:
+    clicks = [a_click(source=source, seq=seq) for source, seq in numbers]
+    floors = [{1: 5, 2: 0, 3: 10} for _ in range(2)]
+    found, missing = find_repeats(clicks, floors[0])
+    in_columns, missing_too = find_repeats(Clicks.of(clicks), floors[1])
+    assert (list(in_columns), missing_too, floors[1]) == (found, missing, floors[0])
+    assert unknown_sources(Clicks.of(clicks), {2: 0}) == unknown_sources(clicks, {2: 0})
 
 
 def test_a_batch_never_leaves_out_more_runs_than_a_plan_can_hold() -> None:

@@ -23,9 +23,10 @@ _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 def _read_instant(value: object) -> object:
     if not isinstance(value, str) or not _RFC_3339.match(value):
-        raise ValueError(
-            "A time is wanted in RFC 3339 with its zone offset, such as 2030-01-31T18:00:00+01:00"
-        )
+        how = "such as 2030-01-31T18:00:00+01:00"
+        if isinstance(value, str) and _RFC_3339.match("+".join(value.rsplit(" ", 1))):
+            how = "and a + in a query is written %2B"
+        raise ValueError(f"A time is wanted in RFC 3339 with its zone offset, {how}")
     return value
 
 

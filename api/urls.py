@@ -105,9 +105,12 @@ def _normalise_authority(authority: str) -> str:
 def _normalise_host(host: str) -> str:
     if host.startswith("["):
         try:
-            return f"[{ipaddress.IPv6Address(host[1:-1]).compressed}]"
+            address = ipaddress.IPv6Address(host[1:-1])
         except ValueError:
             raise ValueError("The address in [ ] is not an IPv6 address") from None
+        if address.scope_id is not None:
+            raise ValueError("The address in [ ] has a zone, which one machine alone knows; leave out the %")
+        return f"[{address.compressed}]"
     name = _to_ascii(host)
     labels = name.removesuffix(".").split(".")
     if _NUMERIC_LABEL.match(labels[-1]):  # browsers read such a host as an IPv4 address in odd notation
@@ -121,12 +124,16 @@ def _normalise_host(host: str) -> str:
 
 
 def _to_ascii(host: str) -> str:
-    if host.isascii():
-        return host.lower()
     try:
-        return idna.encode(host, uts46=True).decode("ascii")
+        if not host.isascii():
+            return idna.encode(host, uts46=True).decode("ascii")
+        name = host.lower()
+        for label in name.split("."):
+            if label.startswith("xn--"):  # no browser opens one that stands for nothing
+                label.removeprefix("xn--").encode("ascii").decode("punycode")
     except UnicodeError:
         raise ValueError("The URL's host is not a valid internationalised name") from None
+    return name
 
 
 def _encode(rest: str) -> str:

@@ -89,9 +89,9 @@ def shorten(drafted: Draft, short_urls: Mapping[str, str]) -> Draft:
     text = replace_urls(
         drafted.text, drafted.found, {written: short_urls[url] for written, url in drafted.urls.items()}
     )
-    encoding = "UCS-2" if drafted.content_type == "unicode" else encoding_of(text)
+    encoding, notices = _encoding(text, drafted.content_type)  # anew: what was strange may have been a URL's
     segments = count_segments(text, encoding)
-    notices = list(drafted.notices)
+    notices += [one for one in drafted.notices if one.code != "encoding_changed"]
     if segments > drafted.segments:
         detail = f"The short URLs make the message longer: {drafted.segments} segments became {segments}"
         notices.append(Notice("segments_grew", detail))

@@ -38,6 +38,7 @@ async def test_the_nearest_parameter_is_named(api: RunningApi) -> None:
         ("/v1/tags", "xyz", "xyz", "there are q, limit, cursor"),
         ("/v1/ledger", "=1", "", "takes none"),
         ("/v1/tags", "limit=1&limit=2", "limit", "Given 2 times"),
+        ("/v1/stats", "from=2026-01-01T00:00:00+01:00", "from", "is written %2B"),
     ):
         problem = assert_problem(await api.client.get(f"{path}?{query}"), 422, "invalid-parameters")
         (error,) = problem["errors"]

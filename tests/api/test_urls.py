@@ -50,6 +50,8 @@ def test_a_url_is_brought_into_ascii(given_url: str, stored: str) -> None:
         "http://" + "a." * 127 + "example/",
         "http://\u2028.example/",
         "http://xn--\u00e9.example/",
+        "http://xn--zz.example/",
+        "http://[fe80::1%25eth0]/",
         "http://a.example/\x7f",
         "http://a.example/\u0085",
         "http://a.example/\u3000",

@@ -161,6 +161,8 @@ async def test_encodings_and_segments_are_told_with_what_makes_them_worse(api: R
     strange = (await send(api, content="x" * 69 + "çx"))["messages"][0]
     assert (strange["encoding"], strange["segments"]) == ("UCS-2", 2)
     assert strange["warnings"][0]["code"] == "encoding_changed"
+    url_alone = (await send(api, content="https://www.example.com/ç", shortenUrls=True))["messages"][0]
+    assert (url_alone["encoding"], url_alone["warnings"]) == ("GSM-7", [])
     unicode_ = (await send(api, content="x" * 71, contentType="unicode"))["messages"][0]
     assert (unicode_["encoding"], unicode_["segments"], unicode_["warnings"]) == ("UCS-2", 2, [])
     binary = (await send(api, content="00ff" * 71, contentType="binary", shortenUrls=True))["messages"][0]

@@ -87,7 +87,8 @@ def _peek(token: bytes) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         parts = jwt.decode_complete(token, options={"verify_signature": False})
     except (jwt.InvalidTokenError, ValueError, RecursionError):
         raise unauthorized(_NO_JWT) from None
-    if parts["header"].get("alg") not in _ALL_ALGORITHMS or "crit" in parts["header"]:
+    algorithm = parts["header"].get("alg")
+    if not isinstance(algorithm, str) or algorithm not in _ALL_ALGORITHMS or "crit" in parts["header"]:
         raise unauthorized(f"Tokens are signed with one of {', '.join(sorted(_ALL_ALGORITHMS))}.")
     return parts["header"], parts["payload"]
 
@@ -109,7 +110,7 @@ def _verify(token: bytes, fields: KeyFields, algorithm: str, provider: IdentityP
             leeway=LEEWAY_S,
             options={"require": ["exp", "iss", "aud", "sub"], "enforce_minimum_key_length": True},
         )
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, ArithmeticError, TypeError, ValueError) as error:  # odd claims, well signed
         raise unauthorized(_REASONS.get(type(error), _NO_JWT)) from None
     return claims
 

@@ -17,6 +17,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+# Site-local addresses, local NAT64 prefixes and IPv4-compatible ones lie outside of it.
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+# In IANA's registries of special addresses, and not in those that Python 3.11 knows.
+_SPECIAL: Final = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))
 
 
 class AddressRefusedError(OSError):
@@ -37,6 +41,10 @@ def is_reachable(address: Address, allowed: Sequence[Network]) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         if inner is not None:
             return is_reachable(inner, allowed)
+        if address not in _GLOBAL_UNICAST:
+            return False
+    if any(address in network for network in _SPECIAL):
+        return False
     return address.is_global and not address.is_multicast
 
 

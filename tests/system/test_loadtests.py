@@ -50,7 +50,7 @@ def test_requests_that_were_due_in_a_stall_count_with_all_their_waiting() -> Non
     assert (offered.requests, offered.failed) == (1_000, 0)
     assert offered.p99_ms > STALL_S * 1e3 * 0.9
     assert offered.max_ms >= STALL_S * 1e3
-    assert offered.p50_ms < offered.max_ms / 2
+    assert offered.p50_ms < offered.p99_ms
     assert pooled_percentile_ms([offered], 0.99) == pytest.approx(offered.p99_ms, abs=0.001)
     undisturbed = replace(offered, latencies_us=[(100, 9_000)])
     assert pooled_percentile_ms([offered, undisturbed], 0.5) == 0.1

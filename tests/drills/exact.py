@@ -20,13 +20,17 @@ TAG: Final = "https://tag.example.com/"
 
 _SUBJECTS: Final = {"link": "link", "domain": "cityHash64(domain)", "tenant": "toUInt64(0)"}
 
+# Days are held against their own table, as reports do: a mark that died between the two is set again.
+_CHANGES_OF_DAYS: Final = "(SELECT *, toDateTime(day, 'UTC') AS changed_at FROM click_days)"
+_CHANGES: Final = "(SELECT *, start AS changed_at FROM click_changes)"
+
 # Windows that hold: nothing has changed since they were computed. What no longer holds is in no report.
 _HOLDING: Final = """
 SELECT tenant, subject, start, changes, detailed, clicks FROM rollup_windows FINAL
 WHERE scope = '{scope}' AND grain = {grain} AND (tenant, subject, changes, start) IN (
     SELECT tenant, subject, sum(clicks) + sum(marks),
-        toDateTime(intDiv(toUnixTimestamp(click_changes.start), {grain}) * {grain}, 'UTC') AS begins
-    FROM click_changes
+        toDateTime(intDiv(toUnixTimestamp(changed_at), {grain}) * {grain}, 'UTC') AS begins
+    FROM {changes}
     WHERE scope = '{scope}' AND (tenant, subject) IN ({computed})
     GROUP BY tenant, subject, begins
 )
@@ -131,6 +135,7 @@ def _rollup_differences(warehouse: Warehouse) -> Iterator[str]:
                 "scope": scope,
                 "subject": subject,
                 "grain": grain,
+                "changes": _CHANGES_OF_DAYS if grain == DAY_S else _CHANGES,
                 "computed": _COMPUTED.format(scope=scope, grain=grain),
                 "is_day": grain == DAY_S,
                 "join": "FULL" if grain == DAY_S else "LEFT",

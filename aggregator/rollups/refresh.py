@@ -66,8 +66,9 @@ def refresh(
 ) -> int:
     """Compute the stale windows that have ended by `now`, the newest first; how many those were.
 
-    Looks at recent windows only, unless `everything`; at quarters only while they are recent,
-    and at who returned only with `everything`. At most `WINDOWS_A_ROUND` a grain: more stay for the next
+    Looks at recent windows only, unless `everything`; at quarters only while they are recent. Who returned is
+    counted for the latest day only that needs it much, unless `everything`: it takes long, and reports do
+    without it for a while, but not without windows. At most `WINDOWS_A_ROUND` a grain: more stay for the next
     call. The finest come first, since the open day has nothing else. Blocks.
     """
     computed = 0
@@ -80,9 +81,10 @@ def refresh(
                 return computed
             compute_alike(warehouse, windows, stale, compute)
             computed += len(windows)
-    # Reports do without the newest of these for a while, and not without windows.
-    if everything and are_all_found:
-        stale = returns.find_stale(warehouse, now)
+    if are_all_found:
+        stale = returns.find_stale(warehouse, now, least=0 if everything else returns.MUCH_CHANGED)
+        if not everything:
+            stale = [window for window in stale if window.start_s == stale[0].start_s]
         for windows in group_alike(stale):
             if is_stopped():
                 return computed

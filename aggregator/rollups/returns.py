@@ -25,9 +25,13 @@ from aggregator.rollups.windows import (
 from ingest.contract import Warehouse
 
 WINDOWS_A_ROUND: Final = 1_000
+# Counted from fewer clicks on than reports need it: it is to be there when they do.
+FROM_CLICKS: Final = EXACT_UP_TO_CLICKS * 2 // 3
+# With changes of this share of a day's clicks, who returned on it is counted again at once.
+MUCH_CHANGED: Final = 0.005
 
-# Of subjects that never had more clicks than reports count one by one there are none. No count here ever goes
-# down, so a day that was looked at once is looked at again when its rows change.
+# Of subjects that always had fewer clicks there are none. No count here ever goes down, so a day that was
+# looked at once is looked at again when its rows change.
 _STALE: Final = """
 SELECT tenant, scope, subject, last_day, changed
 FROM
@@ -56,7 +60,7 @@ LEFT JOIN
     WHERE grain = {look_back:UInt32}
     GROUP BY tenant, scope, subject, last_day
 ) AS known USING (tenant, scope, subject, last_day)
-WHERE changed != computed
+WHERE changed != computed AND changed >= computed + on_last_day * {least:Float64}
 ORDER BY last_day DESC, tenant, scope, subject
 LIMIT {limit:UInt32}
 """
@@ -140,18 +144,22 @@ SETTINGS insert_deduplicate = 0, async_insert = 0
 """
 
 
-def find_stale(warehouse: Warehouse, now: datetime, limit: int = WINDOWS_A_ROUND) -> list[Window]:
+def find_stale(
+    warehouse: Warehouse, now: datetime, *, least: float = 0.0, limit: int = WINDOWS_A_ROUND
+) -> list[Window]:
     """The days of many clicks that are over and of which they, or one of the days before, changed since.
 
-    As windows that begin with the first day looked back on and end with the day itself.
+    By this share of the day's clicks at least; the latest days first. As windows that begin with the first
+    day looked back on and end with the day itself.
     """
     rows = warehouse.query(
         _STALE,
         {
             "days": LOOK_BACK_DAYS + 1,
             "look_back": LOOK_BACK_S,
-            "from_clicks": EXACT_UP_TO_CLICKS,
+            "from_clicks": FROM_CLICKS,
             "detailed_from": DETAILED_FROM_CLICKS,
+            "least": least,
             "today": int(now.timestamp()) // DAY_S,
             "limit": limit,
         },

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from aggregator.contract import DAY_S, LOOK_BACK_DAYS
+from aggregator.contract import DAY_S, LOOK_BACK_DAYS, LOOK_BACK_S
 from api.reports.cover import Piece, Span
 from api.reports.window_cache import Integers, Names, Shares
 from ingest.contract import Warehouse
@@ -48,11 +48,13 @@ FROM
     UNION ALL
     SELECT dimension, key, 0, 0, 0, 0, if(since = 0, 0, each[least(since, {look_back:UInt16})]) AS again,
         if({has_head:Bool}, each[least(since + 1, {look_back:UInt16})] - again, 0), 0,
-        if(number >= {lately_from:UInt16}, each[{until_end:UInt16}], 0), 0
+        if(number >= {lately_from:UInt16} AND is_whole, each[{until_end:UInt16}], 0), 0
     FROM
     (
         SELECT toUInt16(toDate(start)) + {look_back:UInt16} AS number,
-            toUInt16(number - {first_day:UInt16}) AS since, dimension, keys, returned
+            toUInt16(number - {first_day:UInt16}) AS since, dimension, keys, returned,
+            (subject, toUInt32(number * {day:UInt32}))
+                IN arrayZip({subjects:Array(UInt64)}, {starts:Array(UInt32)}) AS is_whole
         FROM rollup_returns
         WHERE tenant = {tenant:String} AND scope = {scope:String} AND dimension IN {dimensions:Array(String)}
             AND (subject, start) IN arrayZip({known_subjects:Array(UInt64)},
@@ -70,15 +72,17 @@ GROUP BY dimension, key
 class WholeDays:
     """Windows of days, and of who returned on them, all in a range whose first whole day is `first_day`.
 
-    Days are numbered from 1970. The range begins within the day before if `has_head`, of which `head` has the
-    windows; it ends on `last_day`. `subjects` is how many the windows are of.
+    Days are numbered from 1970. Those beyond `known_s` (Unix time) are left to the windows beside these, for
+    it is not known who returned then; so are those of which no window holds. The range begins within the day
+    before if `has_head`, of which `head` has the windows; it ends on `last_day`.
     """
 
-    pieces: tuple[Piece, ...]
+    pieces: frozenset[Piece]
     returns: tuple[Piece, ...]
     head: tuple[Piece, ...]
     first_day: int
     last_day: int
+    known_s: int
     head_share: float
 
     @property
@@ -96,16 +100,20 @@ def whole_days(
     span: Span, pieces: Sequence[Piece], returns: Sequence[Piece], head: Sequence[Piece]
 ) -> WholeDays | None:
     """None where no piece is of a whole day, or nothing is known of who returned in one of the subjects."""
-    days = tuple(piece for piece in pieces if piece.grain_s == DAY_S)
+    days = [piece for piece in pieces if piece.grain_s == DAY_S]
     if not days or {piece.subject for piece in days} != {piece.subject for piece in returns}:
         return None
+    ends_s = {
+        piece.subject: piece.start_s + LOOK_BACK_S for piece in sorted(returns, key=lambda each: each.start_s)
+    }
     first_day = -(-span[0] // _DAY_MS)
     return WholeDays(
-        pieces=days,
+        pieces=frozenset(piece for piece in days if piece.start_s < ends_s[piece.subject]),
         returns=tuple(returns),
         head=tuple(head),
         first_day=first_day,
         last_day=(span[1] - 1) // _DAY_MS,
+        known_s=max(ends_s.values()),
         head_share=(first_day * _DAY_MS - span[0]) / _DAY_MS,
     )
 

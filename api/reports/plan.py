@@ -3,12 +3,12 @@
 Few clicks are counted from the rows, exactly. So are those of which the rollups cover too little.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
-from aggregator.contract import DAY_S, EXACT_UP_TO_CLICKS, GRAINS_S, QUARTER_S
+from aggregator.contract import DAY_S, DETAILED_FROM_CLICKS, EXACT_UP_TO_CLICKS, GRAINS_S, QUARTER_S
 from api.reports.cover import Cover, Piece, Span
 from api.reports.days import WholeDays, whole_days
 from api.reports.kept_rows import Kept
@@ -21,6 +21,10 @@ from ingest.contract import Warehouse
 MAX_REST: Final = 0.5
 # So many rows of one subject are kept in memory, where one statement a report adds the newest.
 KEPT_UP_TO_CLICKS: Final = EXACT_UP_TO_CLICKS
+# Where it is not known who returned on a day, up to so many clicks are counted from the rows, in up to 2 s.
+ROWS_IN_NEED: Final = 10 * EXACT_UP_TO_CLICKS
+# What is known of who returned serves while no more than this share of all clicks changed since.
+MAX_CHANGED: Final = 0.005
 
 _COARSE_S: Final = (DAY_S,)
 _DAY_MS: Final = DAY_S * 1000
@@ -43,8 +47,9 @@ class Reading:
 class Plan:
     """What to read for totals and breakdowns, and for the series; its windows lie in one bucket each.
 
-    `days` are the windows of the totals that are of whole days. The rest's end lies in `kept`, or all that is
-    to be read: the part of it from `kept.begin_ms` on.
+    `days` are the windows of the totals that are of whole days, up to the last of which it is known who
+    returned. The rest's end lies in `kept`, or all that is to be read: the part of it from `kept.begin_ms`
+    on.
     """
 
     window_scope: str
@@ -55,7 +60,7 @@ class Plan:
 
     def is_added_up(self, piece: Piece) -> bool:
         """Whether this window of the totals is added up here, key by key, and not with whole days."""
-        return self.days is None or piece.grain_s < DAY_S
+        return self.days is None or piece not in self.days.pieces
 
 
 def make_plan(
@@ -81,6 +86,9 @@ def make_plan(
     left += sum(clicks[subject] for subject, _ in others)
     reading = _reading(scope, totals, others)
     if not reading.pieces or left > MAX_REST * sum(clicks.values()):
+        return only_rows
+    is_needed = any(_is_unknown(standing, subject, found, span) for subject, found in totals.items())
+    if is_needed and sum(clicks.values()) <= ROWS_IN_NEED:
         return only_rows
     series = {subject: _by_bucket(standing, span, subject, bucket_starts_ms) for subject in large}
     return Plan(
@@ -131,17 +139,46 @@ def _cover_by_known(
 def _is_poor(standing: Standing, subject: int, found: Cover) -> bool:
     """Whether windows that were computed lately might serve it better."""
     days = (piece.start_s // DAY_S for piece in found.pieces if piece.grain_s == DAY_S)
-    is_unsure = not all(standing.returns(subject, day)[1] for day in days)
+    is_unsure = any(standing.returns(subject, day)[1] for day in days)
     return is_unsure or standing.has_whole_quarters(subject, found.rest)
+
+
+def _is_unknown(standing: Standing, subject: int, found: Cover, span: Span) -> bool:
+    """Whether it is not known well who came and returned on some day; the latest may be told without."""
+    whole = {piece.start_s // DAY_S for piece in found.pieces if piece.grain_s == DAY_S}
+    first, last = -(-span[0] // _DAY_MS), span[1] // _DAY_MS
+    days = [
+        day
+        for day, changes in sorted(standing.days[subject].items())
+        if first <= day < last and changes.clicks >= DETAILED_FROM_CLICKS
+    ]
+    while days and standing.returns(subject, days[-1])[0] is None:
+        del days[-1]
+    if not days:
+        return bool(whole)
+    tolerated = MAX_CHANGED * standing.stored(subject)
+    return not whole.issuperset(days) or any(
+        piece is None or changed > tolerated
+        for piece, changed in (standing.returns(subject, day) for day in days)
+    )
+
+
+def _days(pieces: Iterable[Piece], span: Span) -> list[int]:
+    """The days in which windows begin, but for the first one where that is cut."""
+    return sorted({piece.start_s // DAY_S for piece in pieces if piece.start_s // DAY_S * _DAY_MS >= span[0]})
 
 
 def _whole_days(standing: Standing, span: Span, pieces: Sequence[Piece]) -> WholeDays | None:
     """With who returned on each, as it was computed last: a few changes since are no great matter."""
-    days = [piece for piece in pieces if piece.grain_s == DAY_S]
-    returns = (standing.returns(piece.subject, piece.start_s // DAY_S)[0] for piece in days)
-    head = (standing.day(subject, span[0] // _DAY_MS) for subject in sorted({each.subject for each in days}))
+    subjects = sorted({piece.subject for piece in pieces if piece.grain_s == DAY_S})
+    returns = (
+        standing.returns(subject, day)[0]
+        for subject in subjects
+        for day in _days((piece for piece in pieces if piece.subject == subject), span)
+    )
+    head = (standing.day(subject, span[0] // _DAY_MS) for subject in subjects)
     begins_within = span[0] % _DAY_MS != 0
-    return whole_days(span, days, [*filter(None, returns)], [*filter(None, head)] if begins_within else [])
+    return whole_days(span, pieces, [*filter(None, returns)], [*filter(None, head)] if begins_within else [])
 
 
 def _by_bucket(standing: Standing, span: Span, subject: int, bucket_starts_ms: Sequence[int]) -> Cover:

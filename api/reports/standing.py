@@ -197,15 +197,15 @@ class Standing:
             Piece(subject, DAY_S, number * DAY_S, changes.version) if changes is not None and holds else None
         )
 
-    def returns(self, subject: int, number: int) -> tuple[Piece | None, bool]:
-        """Who returned on a day, as it was computed last, and whether that still holds."""
+    def returns(self, subject: int, number: int) -> tuple[Piece | None, int]:
+        """Who returned on a day, as it was computed last (None: never), and how much changed since."""
         first = number - LOOK_BACK_DAYS
         version = self._of(subject).versions.get((LOOK_BACK_S, first * DAY_S))
-        if version is None:
-            return None, False
         known = {**self._earlier[subject], **self.days[subject]}
         changes = add_up(known[day] for day in range(first, number + 1) if day in known)
-        return Piece(subject, LOOK_BACK_S, first * DAY_S, version), changes.version == version
+        if version is None:
+            return None, changes.version
+        return Piece(subject, LOOK_BACK_S, first * DAY_S, version), abs(changes.version - version)
 
     def clicks_in(self, subject: int, spans: Iterable[Span]) -> int:
         """How many were stored in the quarters that these spans touch, as far as quarters are known."""

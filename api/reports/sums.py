@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import groupby
 
-from aggregator.contract import TOTAL
+from aggregator.contract import DAY_S, TOTAL
 from api.reports.cover import Piece
 from api.reports.days import read_days
 from api.reports.memory import Memory
@@ -27,14 +28,19 @@ def sums_of(
     if not pieces:
         return {}
     first_s = min((piece.start_s for piece in days.pieces), default=0) if days else 0
-    tail = [piece for piece in pieces if plan.is_added_up(piece) and piece.start_s >= first_s]
-    head = [piece for piece in pieces if plan.is_added_up(piece) and piece.start_s < first_s]
+    known_s = days.known_s if days else 0
+    added_up = [piece for piece in pieces if plan.is_added_up(piece)]
+    head = [piece for piece in added_up if piece.start_s < first_s]
+    tail = [piece for piece in added_up if piece.start_s >= max(first_s, known_s)]
+    parted = [piece for piece in added_up if first_s <= piece.start_s < known_s]
+    of_days = [[*each] for _, each in groupby(parted, lambda piece: (piece.subject, piece.start_s // DAY_S))]
 
     def of(dimension: str) -> Windows:
         return Windows(
             [columns[piece, dimension] for piece in head],
             [columns[piece, TOTAL] for piece in days.pieces] if days else (),
             [columns[piece, dimension] for piece in tail],
+            [[columns[piece, dimension] for piece in each] for each in of_days],
         )
 
     def add_up() -> Mapping[str, WindowSum]:

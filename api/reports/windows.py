@@ -50,15 +50,15 @@ class Breakdown:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """A dimension's windows in a range: of its first day (head), whole days, and the others (tail)."""
+    """A dimension's windows in a range: of its first day (head), whole days, and the others (tail).
+
+    `parted` has the windows of each day among the whole ones that is made up of several.
+    """
 
     head: Sequence[Column] = ()
     days: Sequence[Column] = ()
     tail: Sequence[Column] = ()
-
-    @property
-    def columns(self) -> list[Column]:
-        return [*self.head, *self.days, *self.tail]
+    parted: Sequence[Sequence[Column]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def sum_windows(columns: Sequence[Column]) -> WindowSum:
 def sum_days(sums: DaySum, windows: Windows, days: WholeDays, overlap: Overlap) -> WindowSum:
     """Whole days, and the windows beside them; of `windows` the days themselves are not read."""
     of_days = Counts(sums.clicks, sums.human, sums.visitors, sums.in_one)
-    counts = of_days.joined([*windows.head, *windows.tail])
+    counts = of_days.joined([*windows.head, *windows.tail, *(each for day in windows.parted for each in day)])
     size = of_days.size
     told = np.zeros(counts.size)
     told[:size] = sums.unique * overlap.of_days
@@ -151,6 +151,9 @@ def sum_days(sums: DaySum, windows: Windows, days: WholeDays, overlap: Overlap) 
         in_head = np.append(in_head, np.zeros(max(0, size - len(in_head)), np.int64))[:size]
         share = np.where(sums.of_head_day > 0, in_head / np.maximum(sums.of_head_day, 1), days.head_share)
         told[:size] -= sums.on_head_day * overlap.of_days * np.minimum(share, 1)
+    for day in windows.parted:
+        in_day = sum_windows(day).told
+        told[: len(in_day)] += in_day * overlap.of_days
     shares = overlap.shares(sums, counts.size)
     if windows.tail:
         in_tail = sum_windows(windows.tail).told

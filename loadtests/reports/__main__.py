@@ -1,16 +1,16 @@
 """How long reports take over many clicks, beside the same over a million.
 
-    .venv/bin/python -m loadtests.reports [--clicks 10000000] [--folder FOLDER] [--url URL] [--errors]
+    .venv/bin/python -m loadtests.reports [--clicks 10000000] [--folder FOLDER] [--url URL] [--errors | --api]
 
 The clicks are made in the warehouse (chDB in this process, or a ClickHouse server at a URL). With a folder,
 or a URL, they stay, and the next run begins with them: 100,000,000 take seven minutes to make and five to
 roll up. Of their windows only those are computed that these reports read.
 
-Measured is what a route calls (`stats`, `counts_30d`); checking and writing the answer as JSON takes some 4
-ms more for 4,000 keys. Between two reports a second passes in the table: its clicks are inserted, as an
-ingest does, and the next report ends later. Windows are in memory as they are in an api that has answered a
-report lately; what the first one takes is measured too. Last, the aggregator computes a day anew, of which
-the CPU is told, the engine's with it.
+Measured is what a route calls (`stats`, `counts_30d`); with `--api` whole HTTP requests to the api, which
+runs in this process, from a client that reads the answer. Between two reports a second passes in the table:
+its clicks are inserted, as an ingest does, and the next report ends later. Windows are in memory as they are
+in an api that has answered a report lately; what the first one takes is measured too. Last, the aggregator
+computes a day anew, of which the CPU is told, the engine's with it.
 
 With `--errors` nothing is timed: it tells instead how far the uniques of each key are off, of the tenant, the
 large link, and links of about 1,000,000, 300,000 and 130,000 clicks.
@@ -29,11 +29,14 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import httpx
+
 from aggregator.contract import DIMENSIONS, migrate
 from api.reports.contract import Scope, StatsQuery, counts_30d, stats
 from ingest.contract import Warehouse, mark_dirty, open_warehouse
 from loadtests.reports.clicks import DAYS, HOT_LINK, LINKS, SMALL_LINK, TENANT, add_clicks, make_clicks
 from loadtests.reports.errors import measure_errors
+from loadtests.reports.requests import first_page, report, running_api
 from loadtests.reports.rolling import compute_needed, measure_rate
 
 FEW_CLICKS: Final = 1_000_000
@@ -118,29 +121,37 @@ class Table:
         return Times(first, statistics.median(later), statistics.quantiles(later, n=20)[-1], cpu_ms / ROUNDS)
 
 
-def asks(table: Table) -> Iterator[tuple[str, Ask, float]]:
-    """What is asked for, and within how many ms it is to be answered at p95."""
-    for name, scope in (
-        ("tenant", Scope(TENANT)),
-        ("link with a tenth of the clicks", Scope(TENANT, (HOT_LINK,))),
-        ("link of 1,000 clicks", Scope(TENANT, (SMALL_LINK,))),
+def asks(table: Table, client: httpx.Client | None = None) -> Iterator[tuple[str, Ask, float]]:
+    """What is asked for, and within how many ms it is to be answered at p95. With a client, of the api."""
+    others = _links_of(table.warehouse, 1_000)
+    for name, links in (
+        ("tenant", [None]),
+        ("link with a tenth of the clicks", [HOT_LINK]),
+        ("link of 1,000 clicks", [SMALL_LINK]),
+        ("link of about 1,000 clicks, another each time", others),
     ):
-        yield name, _report([scope]), TARGET_MS
-    others = [Scope(TENANT, (link,)) for link in _links_of(table.warehouse, 1_000)]
-    yield "link of about 1,000 clicks, another each time", _report(others), TARGET_MS
+        yield name, report(client, links, START) if client else _report(links), TARGET_MS
     numbers = range(1, LINKS + 1)
-    yield "counts of 10,000 links", lambda each, now: counts_30d(each, TENANT, numbers, now), LIST_TARGET_MS
+    if client:
+        yield "page of 100 links with counts", first_page(client), LIST_TARGET_MS
+    else:
+        yield (
+            "counts of 10,000 links",
+            lambda each, now: counts_30d(each, TENANT, numbers, now),
+            LIST_TARGET_MS,
+        )
 
 
-def _report(scopes: Sequence[Scope]) -> Ask:
-    """All breakdowns of one scope after the other, from the first on again behind the last."""
+def _report(links: Sequence[int | None]) -> Ask:
+    """All breakdowns of one link (None: of the tenant) after the other, again and again."""
     asked = 0
 
     def run(warehouse: Warehouse, now: datetime) -> object:
         nonlocal asked
+        link = links[asked % len(links)]
         asked += 1
-        query = StatsQuery(scopes[asked % len(scopes)], START, now, "day", ZoneInfo("UTC"), DIMENSIONS)
-        return stats(warehouse, query)
+        scope = Scope(TENANT, None if link is None else (link,))
+        return stats(warehouse, StatsQuery(scope, START, now, "day", ZoneInfo("UTC"), DIMENSIONS))
 
     return run
 
@@ -160,7 +171,9 @@ def main() -> None:
     parser.add_argument("--clicks", type=int, default=10_000_000)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--url")
-    parser.add_argument("--errors", action="store_true")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--errors", action="store_true")
+    what.add_argument("--api", action="store_true")
     options = parser.parse_args()
     with ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="reports-", dir="/tmp"))
@@ -176,18 +189,26 @@ def main() -> None:
             stack.callback(warehouse.close)
             tables.append(Table(warehouse, clicks))
             tables[-1].make()
-        compare(*tables)
-        print_rate(tables[-1])
+        clients: list[httpx.Client | None] = [
+            stack.enter_context(running_api(table.warehouse, Path(scratch) / str(table.clicks)))
+            if options.api
+            else None
+            for table in tables
+        ]
+        compare(*zip(tables, clients, strict=True))
+        if not options.api:
+            print_rate(tables[-1])
 
 
-def compare(few: Table, many: Table) -> None:
+def compare(of_few: tuple[Table, httpx.Client | None], of_many: tuple[Table, httpx.Client | None]) -> None:
+    (few, _), (many, _) = of_few, of_many
     print(f"load of the machine: {os.getloadavg()[0]:.1f}; p50 / p95 / CPU, and the first, in ms")
-    for (name, ask, target_ms), (_, same_of_few, _) in zip(asks(many), asks(few), strict=True):
-        of_few, of_many = few.measure(same_of_few), many.measure(ask)
-        ratio = of_many.p95 / of_few.p95
+    for (name, ask, target_ms), (_, same_of_few, _) in zip(asks(*of_many), asks(*of_few), strict=True):
+        little, much = few.measure(same_of_few), many.measure(ask)
+        ratio = much.p95 / little.p95
         print(
-            f"{name}: {of_few} over {few.clicks:,}; {of_many} over {many.clicks:,};"
-            f" p95 target {target_ms:.0f} ms {_verdict(of_many.p95 <= target_ms)},"
+            f"{name}: {little} over {few.clicks:,}; {much} over {many.clicks:,};"
+            f" p95 target {target_ms:.0f} ms {_verdict(much.p95 <= target_ms)},"
             f" ratio {ratio:.2f}, target {TARGET_RATIO} {_verdict(ratio <= TARGET_RATIO)}",
             flush=True,
         )

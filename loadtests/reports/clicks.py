@@ -9,9 +9,10 @@ own, from as many values as a campaign in a few countries sees; one of fifty cli
 from datetime import datetime, timedelta
 from typing import Final
 
-from ingest.contract import Warehouse
+from ingest.contract import DEFAULT_TENANT, Warehouse
 
-TENANT: Final = "bench"
+# Whose service key the api makes by itself.
+TENANT: Final = DEFAULT_TENANT
 DOMAIN: Final = "s.example.com"
 HOT_LINK: Final = 1
 SMALL_LINK: Final = 2

@@ -27,7 +27,7 @@ STEPS = 12
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rollups serve from fewer clicks on than they do outside of tests."""
     monkeypatch.setattr("api.reports.plan.EXACT_UP_TO_CLICKS", 5_000)
-    monkeypatch.setattr("aggregator.rollups.returns.EXACT_UP_TO_CLICKS", 5_000)
+    monkeypatch.setattr("aggregator.rollups.returns.FROM_CLICKS", 5_000)
 
 
 def ms(instant: datetime) -> int:

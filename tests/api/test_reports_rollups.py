@@ -29,6 +29,7 @@ DST_NOW = datetime(2024, 3, 12, 3, 0, tzinfo=UTC)
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rollups serve from fewer clicks on than they do outside of tests."""
     monkeypatch.setattr("api.reports.plan.EXACT_UP_TO_CLICKS", 20_000)
+    monkeypatch.setattr("api.reports.plan.ROWS_IN_NEED", 0)
 
 
 def ms(instant: datetime) -> int:
@@ -214,7 +215,7 @@ def test_both_engines_roll_up_alike(
 ) -> None:
     from aggregator.contract import migrate
 
-    monkeypatch.setattr("aggregator.rollups.returns.EXACT_UP_TO_CLICKS", 20_000)
+    monkeypatch.setattr("aggregator.rollups.returns.FROM_CLICKS", 20_000)
     open_warehouse: Callable[[], Warehouse] = request.getfixturevalue(opened)
     warehouse = open_warehouse()
     migrate(warehouse)

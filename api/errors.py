@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.conventions.paths import template_of, without_recipient
 from api.conventions.shared_state import SharedStateUnavailableError
 from api.problems import (
     INTERNAL,
@@ -97,8 +98,7 @@ async def _on_http_exception(request: Request, error: HTTPException) -> Response
 
 def _methods_at(request: Request) -> str:
     """All methods of the path that was asked for; a route knows its own only."""
-    path = getattr(request.scope.get("route"), "path", None)
-    operations = request.app.openapi()["paths"].get(path, {"get": {}})
+    operations = request.app.openapi()["paths"].get(template_of(request.scope), {"get": {}})
     return ", ".join(sorted(method.upper() for method in operations))
 
 
@@ -113,12 +113,12 @@ async def _on_cursor_error(request: Request, error: CursorError) -> Response:
 
 
 async def _on_unavailable(request: Request, error: Exception) -> Response:
-    log.warning("%s %s: %s", request.method, request.url.path, error)
+    log.warning("%s %s: %s", request.method, without_recipient(request.url.path), error)
     return problem_of(error).to_response(request.url.path)
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    log.error("%s %s failed", request.method, without_recipient(request.url.path), exc_info=error)
     return problem_of(error).to_response(request.url.path)
 
 

@@ -1,12 +1,12 @@
 """Metrics of the api program, and the middleware that measures requests."""
 
 import time
-from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.conventions.paths import template_of
 from api.messages.metrics import MessageMetrics
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -94,10 +94,6 @@ class Measurement:
         try:
             await self._app(scope, receive, send_and_note)
         finally:
-            route, method = _template(scope), scope["method"] if scope["method"] in _METHODS else "other"
+            route, method = template_of(scope), scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.requests.labels(route, method, status).inc()
             self._metrics.request_seconds.labels(route, method).observe(time.perf_counter() - start)
-
-
-def _template(scope: MutableMapping[str, Any]) -> str:
-    return getattr(scope.get("route"), "path", "none")

@@ -11,6 +11,7 @@ from api.access.callers import Caller
 from api.audit.changes import Changes, collect_changes
 from api.audit.entries import AuditEntry
 from api.audit.log import AuditLog
+from api.conventions.paths import template_of, without_recipient
 from api.conventions.request_ids import current_request_id
 from api.events import Clock
 from api.problems import unavailable
@@ -51,7 +52,7 @@ class AuditTrail:
             await self._app(scope, receive, send_after_entry)
 
     async def _write(self, scope: Scope, caller: Caller, status: int, changes: Changes) -> None:
-        route = getattr(scope.get("route"), "path", "none")
+        route = template_of(scope)
         if route in UNAUDITED_ROUTES and not changes.count:
             return
         at_ms = self._clock()
@@ -65,7 +66,7 @@ class AuditTrail:
                 address=scope["state"]["address"],
                 method=scope["method"],
                 route=route,
-                path=scope["path"][:2048],
+                path=without_recipient(scope["path"])[:2048],
                 status=status,
                 request_id=current_request_id() or "",
                 change_count=changes.count,

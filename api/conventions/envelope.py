@@ -6,6 +6,7 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.conventions.paths import without_recipient
 from api.conventions.request_ids import HEADER, begin_request
 from api.errors import problem_of
 
@@ -49,7 +50,7 @@ class Envelope:
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception as error:
-            log.exception("%s %s failed", scope["method"], scope["path"])
+            log.exception("%s %s failed", scope["method"], without_recipient(scope["path"]))
             if started:
                 raise
             await problem_of(error).to_response(scope["path"])(scope, receive, send_with_headers)

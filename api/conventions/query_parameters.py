@@ -10,6 +10,7 @@ from typing import Final
 
 from fastapi import Depends, Request
 
+from api.conventions.paths import template_of
 from api.problems import Flaw, invalid_parameters
 
 EXTRA_PARAMETERS: Final = "x-extra-parameters"
@@ -22,7 +23,7 @@ async def require_known_parameters(request: Request) -> None:
     given = Counter(name for name, _ in request.query_params.multi_items())
     if not given:
         return
-    operation = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    operation = request.app.openapi()["paths"][template_of(request.scope)][request.method.lower()]
     if EXTRA_PARAMETERS in operation:
         return
     known = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]

@@ -11,6 +11,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.conventions.paths import without_recipient
 from api.problems import REQUEST_TIMEOUT, TOO_SLOW, Problem
 
 BODY_PAUSE_S: Final = 60.0
@@ -43,7 +44,8 @@ class TimeLimits:
             exchange.given_up = True
             self._left_behind.add(work)
             work.add_done_callback(self._left_behind.discard)
-            log.warning("%s %s takes longer than %.0f s", scope["method"], scope["path"], self._answer_s)
+            path = without_recipient(scope["path"])
+            log.warning("%s %s takes longer than %.0f s", scope["method"], path, self._answer_s)
             await _problem_of(exchange).to_response(scope["path"])(scope, receive, send)
             return
         except asyncio.CancelledError:

@@ -61,7 +61,9 @@ async def list_recipients(
     return await _answer(services, Clickers(tenant, link=link.number), kind, limit, cursor)
 
 
-@router.get("/v1/campaigns/{campaign}/recipients", response_model=ClickedRecipientPage, responses=_STREAMS)
+@router.get(
+    "/v1/campaigns/{campaign:path}/recipients", response_model=ClickedRecipientPage, responses=_STREAMS
+)
 async def list_campaign_recipients(
     campaign: Annotated[str, Path(max_length=100, examples=["spring-2026"])],
     tenant: Tenant,
@@ -74,7 +76,7 @@ async def list_campaign_recipients(
     return await _answer(services, Clickers(tenant, campaign=campaign), kind, limit, cursor)
 
 
-@router.get("/v1/recipients/{recipient}/clicks", response_model=ClickedRecipientPage, responses=_STREAMS)
+@router.get("/v1/recipients/{recipient:path}/clicks", response_model=ClickedRecipientPage, responses=_STREAMS)
 async def list_clicks_of_recipient(
     recipient: Annotated[
         Recipient, Path(description="As it was minted for, percent-encoded", examples=["+447700900123"])

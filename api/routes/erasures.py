@@ -18,7 +18,7 @@ router = APIRouter(
 )
 
 
-@router.delete("/{recipient}")
+@router.delete("/{recipient:path}")  # a slash in it comes as %2F
 async def erase_recipient(
     recipient: Annotated[
         Recipient, Path(description="As it was minted for, percent-encoded", examples=["+447700900123"])

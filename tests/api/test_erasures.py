@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -181,3 +182,36 @@ async def test_an_erasure_that_was_cut_short_is_made_good(start_api: StartApi, d
     assert [await after.link_store.resolve("", code) for code in (alice, bob)] == [None, number]
     assert after.warehouse.query("SELECT recipient FROM codes") == [(BOB,)]
     assert_balanced(after)
+
+
+async def test_whoever_has_slashes_in_their_name_can_be_looked_up_and_erased(api: RunningApi) -> None:
+    name = "crm/büro 7/clicks"
+    path = "/v1/recipients/" + quote(name, safe="")
+    link = await api.make(campaign="spring/uk")
+    (code,) = await mint(api, link, name)
+    click = {"tenant": DEFAULT_TENANT, "link": await number_of(api, link), "code": code, "ts": api.clock_ms()}
+    insert_clicks(api.warehouse, [{**click, "seq": 1, "verdict": "human"}], "1")
+    for asked in (f"{path}/clicks", "/v1/campaigns/spring%2Fuk/recipients"):
+        (clicked,) = (await api.client.get(asked)).raise_for_status().json()["data"]
+        assert clicked["recipient"] == name
+    assert (await api.client.delete(path)).raise_for_status().json()["codes"] == 1
+    assert await api.link_store.resolve("", code) is None
+
+
+async def test_no_log_tells_who_was_erased(
+    api: RunningApi, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await mint(api, await api.make(), ALICE)
+    await erase(api)
+    entries = (await api.client.get("/v1/audit")).raise_for_status()
+    assert entries.json()["data"][0]["path"] == "/v1/recipients/{recipient}"
+    assert ALICE[1:] not in entries.text
+
+    async def fail() -> None:
+        raise RuntimeError("broken on purpose")
+
+    monkeypatch.setattr(api.outbox, "settle", fail)
+    answer = await api.client.delete("/v1/recipients/" + ALICE.replace("+", "%2B"))
+    assert answer.status_code == 500
+    assert "/v1/recipients/{recipient}" in caplog.text
+    assert ALICE[1:] not in caplog.text

@@ -6,7 +6,7 @@ address is of a network that no database can know. Coordinates are 0.0 then.
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -16,9 +16,7 @@ import maxminddb
 from ingest.columns import CodedColumn
 from ingest.enrich.addresses import PRIVATE_NAME, UNKNOWN_NAME, are_private, read_address, split_ipv4
 from ingest.enrich.database_files import DatabaseFiles, MmdbFile, open_mmdb
-from ingest.enrich.known_facts import KnownFacts
-
-CACHE_SIZE: Final = 65_536
+from ingest.enrich.known_facts import KnownFacts, Numbered
 
 _log = logging.getLogger(__name__)
 
@@ -49,13 +47,12 @@ class Geo:
             path, ("*.mmdb",), partial(open_mmdb, of_networks=False), clock=clock
         )
         self._databases = _in_order(self._files.databases)
-        self._known = KnownFacts(self._look_up_all, CACHE_SIZE)
+        self._known = KnownFacts(self._look_up_all)
 
     def locate(self, address: str) -> Place:
-        place: Place = self._known.column([address])[0]
-        return place
+        return self._look_up(address)
 
-    def locate_all(self, addresses: Sequence[str]) -> CodedColumn:
+    def locate_all(self, addresses: Numbered) -> CodedColumn:
         """The place of each."""
         return self._known.column(addresses)
 

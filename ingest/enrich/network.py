@@ -32,10 +32,9 @@ from ingest.enrich.addresses import (
     split_ipv4,
 )
 from ingest.enrich.database_files import DatabaseFileError, DatabaseFiles, MmdbFile, open_mmdb
-from ingest.enrich.known_facts import KnownFacts
+from ingest.enrich.known_facts import KnownFacts, Numbered
 from ingest.enrich.network_kinds import network_kind
 
-CACHE_SIZE: Final = 65_536
 PATTERNS: Final = ("*.mmdb", "*asn-ipv[46]-num.csv")
 
 _log = logging.getLogger(__name__)
@@ -67,13 +66,12 @@ class Networks:
 
     def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._files: DatabaseFiles[NetworkDatabase] = DatabaseFiles(path, PATTERNS, _open, clock=clock)
-        self._known = KnownFacts(self._look_up_all, CACHE_SIZE)
+        self._known = KnownFacts(self._look_up_all)
 
     def find(self, address: str) -> Network:
-        network: Network = self._known.column([address])[0]
-        return network
+        return self._look_up(address)
 
-    def find_all(self, addresses: Sequence[str]) -> CodedColumn:
+    def find_all(self, addresses: Numbered) -> CodedColumn:
         """The network of each."""
         return self._known.column(addresses)
 

@@ -18,6 +18,7 @@ from ingest.clicks import Clicks
 from ingest.columns import CodedColumn, Column
 from ingest.decode import Click, Headers
 from ingest.enrich.geo import Geo
+from ingest.enrich.known_facts import Numbered, TextNumbers
 from ingest.enrich.network import Networks
 from ingest.enrich.privacy import Profiles, ProfilesOf, WarehouseProfiles, keep_whole, kept_address
 from ingest.enrich.referrer import referrer_of
@@ -29,6 +30,7 @@ from ingest.rows import CLICK_COLUMNS
 from ingest.warehouse import Warehouse
 
 USER_AGENT_CACHE_SIZE: Final = 16_384
+ADDRESSES_KNOWN: Final = 65_536
 
 _CARRIED: Final = (
     *("link", "ts", "personal", "source", "seq"),
@@ -44,6 +46,7 @@ class Batch:
     """The clicks of a batch, how much is kept of their addresses, and the columns that earlier steps made."""
 
     clicks: Clicks
+    addresses: Numbered
     profiles: Profiles
     filled: dict[str, Column] = field(default_factory=dict)
 
@@ -78,6 +81,7 @@ class Enrichment:
         profiles_of: ProfilesOf = keep_whole,
     ) -> None:
         self._agent_of = lru_cache(USER_AGENT_CACHE_SIZE)(partial(_parse_agent, UserAgents()))
+        self._addresses = TextNumbers(ADDRESSES_KNOWN)
         self._geo = geo
         self._networks = networks or Networks(None)
         self._judge = Judge()
@@ -109,7 +113,9 @@ class Enrichment:
         """
         columns = Clicks.of(clicks)
         stored_at = np.full(len(clicks), now_ms, np.int64)
-        batch = Batch(columns, self._profiles_of(columns), {"ingested_at": stored_at})
+        batch = Batch(
+            columns, self._addresses.of(columns.ip), self._profiles_of(columns), {"ingested_at": stored_at}
+        )
         for step in self.steps:
             began_s = time.perf_counter()
             batch.filled.update(zip(step.columns, step.fill(batch), strict=True))
@@ -137,11 +143,11 @@ class Enrichment:
 
     def _locate(self, batch: Batch) -> Iterable[Column]:
         self._geo.refresh()
-        return _columns_of(self._geo.locate_all(batch.clicks.ip))
+        return _columns_of(self._geo.locate_all(batch.addresses))
 
     def _find_networks(self, batch: Batch) -> Iterable[Column]:
         self._networks.refresh()
-        return _columns_of(self._networks.find_all(batch.clicks.ip))
+        return _columns_of(self._networks.find_all(batch.addresses))
 
     def _judge_clicks(self, batch: Batch) -> Iterable[Column]:
         """Clicks with the same headers, method and kind of network are judged once."""

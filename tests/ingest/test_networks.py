@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ingest.enrich.addresses import are_private, is_private, split_ipv4
 from ingest.enrich.database_files import CHECK_INTERVAL_S
 from ingest.enrich.geo import Geo
+from ingest.enrich.known_facts import TextNumbers
 from ingest.enrich.network import PRIVATE, UNKNOWN, Network, Networks
 from ingest.enrich.network_kinds import network_kind
 from tests.ingest.mmdb import Unsigned, write_mmdb
@@ -192,7 +193,9 @@ def test_many_at_a_time_have_the_networks_of_each(
 ) -> None:
     texts = texts + nonsense
     two_tables._known.forget()  # else it would not look them up again
-    assert list(two_tables.find_all(texts)) == [expected_of_two_tables(text) for text in texts]
+    assert list(two_tables.find_all(TextNumbers(100).of(texts))) == [
+        expected_of_two_tables(text) for text in texts
+    ]
 
 
 @given(st.lists(addresses))

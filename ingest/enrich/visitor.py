@@ -6,6 +6,7 @@ addresses whole, within a day of UTC where it does not (`ingest/enrich/privacy.p
 """
 
 import os
+from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -41,34 +42,39 @@ class VisitorIds:
     def of_all(self, clicks: Clicks, profiles: Profiles) -> NDArray[np.uint64]:
         """As one call a click."""
         if clicks.personal.all():
-            digests = list(map(self._of_recipient, clicks.link.tolist(), clicks.code))
+            both = zip(clicks.link.tolist(), clicks.code, strict=True)
+            digests = self._hash_all(f"code\0{link}\0{code}" for link, code in both)
         else:
-            digests = [
-                self._of_recipient(click.link, click.code)
-                if click.personal
-                else self._of_stranger(click, profiles)
-                for click in clicks
-            ]
+            digests = self._hash_all(map(_identity, clicks))
+            if profiles.address:
+                for at, click in enumerate(clicks):
+                    if not click.personal and profiles.of(click.tenant) != "whole":
+                        digests[at] = self._hash_within_day(click, profiles)
         return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
 
     def day_key(self, ts_ms: int, profiles: Profiles) -> bytes:
         """Of the day of a click of a tenant that does not keep addresses whole."""
         return day_key(self.key, profiles.salts[day_of(ts_ms)])
 
-    def _of_recipient(self, link: int, code: str) -> bytes:
-        return self._hash(f"code\0{link}\0{code}")
+    def _hash_all(self, identities: Iterable[str]) -> list[bytes]:
+        digests = []
+        copy = self._keyed.copy
+        for identity in identities:
+            keyed = copy()
+            keyed.update(identity.encode())
+            digests.append(keyed.digest())
+        return digests
 
-    def _of_stranger(self, click: Click, profiles: Profiles) -> bytes:
-        identity = f"address\0{click.tenant}\0{click.ip}\0{click.headers.user_agent}"
-        if not profiles.address or profiles.of(click.tenant) == "whole":
-            return self._hash(identity)
+    def _hash_within_day(self, click: Click, profiles: Profiles) -> bytes:
         key = self.day_key(click.ts_ms, profiles)
-        return blake2b(identity.encode(), key=key, digest_size=8, person=b"visitor").digest()
+        return blake2b(_identity(click).encode(), key=key, digest_size=8, person=b"visitor").digest()
 
-    def _hash(self, identity: str) -> bytes:
-        keyed = self._keyed.copy()
-        keyed.update(identity.encode())
-        return keyed.digest()
+
+def _identity(click: Click) -> str:
+    """What its visitor is told by."""
+    if click.personal:
+        return f"code\0{click.link}\0{click.code}"
+    return f"address\0{click.tenant}\0{click.ip}\0{click.headers.user_agent}"
 
 
 def key_path(data_dir: Path) -> Path:

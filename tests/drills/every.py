@@ -41,9 +41,14 @@ DRILLS: Final = (
         processes.kill_ingest,
     ),
     Drill(
-        "renames",
-        "kill -9 of ingest at each rename that it makes, plans, positions and parts: exact",
-        renames.kill_at_renames,
+        "renames-ingest",
+        "kill -9 of ingest at each rename that it makes, of plans, positions and parts: exact",
+        renames.kill_ingest_at_renames,
+    ),
+    Drill(
+        "renames-analytics",
+        "kill -9 of the one-machine analytics at renames, while links are made: exact, no link or code lost",
+        renames.kill_analytics_at_renames,
     ),
     Drill("shipper", "kill -9 of the shipper: exact", processes.kill_shipper),
     Drill(

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
+from weakref import WeakValueDictionary
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -60,12 +61,14 @@ _MODELS: Final[Mapping[str, TypeAdapter[Any]]] = {
 
 
 class Bulk:
-    """The answers to one request's lines. Lines of one chunk are done `AT_ONCE` at a time."""
+    """The answers to one request's lines. Up to `AT_ONCE` are done at a time, those on one link in order."""
 
     def __init__(self, services: Services, tenant: str) -> None:
         self._services = services
         self._tenant = tenant
         self._slots = asyncio.Semaphore(AT_ONCE)
+        # A lock lets in who came first. It is gone with the last line that waits: the stream may be endless.
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def answer(self, lines: Sequence[Line]) -> bytes:
         """A verdict a line, in order: `{"line", "op", "status", "link"}`, or `{"line", "problem"}`."""
@@ -75,14 +78,15 @@ class Bulk:
         verdicts = []
         for verdict, link in outcomes:
             if link is not None:
-                verdict["link"] = shown[link.number]
+                verdict["link"] = shown[link.number, link.version]
             verdicts.append(orjson.dumps(verdict, option=orjson.OPT_APPEND_NEWLINE))
         return b"".join(verdicts)
 
     async def _try(self, line: Line) -> tuple[dict[str, Any], LinkDocument | None]:
         try:
-            async with self._slots:
-                wanted = _read_line(line)
+            wanted = _read_line(line)
+            name = _name_of(wanted) or ("line", str(line.number))
+            async with self._turns.setdefault(name, asyncio.Lock()), self._slots:
                 status, link = await self._do(wanted)
         except Exception as error:
             problem = problem_of(error)
@@ -112,8 +116,8 @@ class Bulk:
                 metrics.links_deleted.inc()
                 return 204, None
 
-    async def _show(self, links: Sequence[LinkDocument]) -> dict[int, orjson.Fragment]:
-        """Each link as it is answered. One that was made just now needs no counting."""
+    async def _show(self, links: Sequence[LinkDocument]) -> dict[tuple[int, int], orjson.Fragment]:
+        """Each version of a link as it is answered. One that was made just now needs no counting."""
         now_ms = self._services.clock()
         old = [link.number for link in links if link.version > 1]
         counts = (
@@ -127,8 +131,17 @@ class Bulk:
         for link in links:
             sent, clicks = counts.get(link.number, (0, 0))
             answer = Link.of(link, sent=sent, clicks=clicks, now_ms=now_ms)
-            shown[link.number] = orjson.Fragment(answer.model_dump_json().encode())
+            shown[link.number, link.version] = orjson.Fragment(answer.model_dump_json().encode())
         return shown
+
+
+def _name_of(wanted: BulkLine) -> tuple[str, str] | None:
+    """What the line names its link by; None where the link is new and has no name yet."""
+    if isinstance(wanted, BulkUpdate | BulkDelete):
+        return "id", wanted.id
+    if wanted.external_id is not None:
+        return "external_id", wanted.external_id
+    return None if wanted.code is None else ("code", wanted.code)
 
 
 def _read_line(line: Line) -> BulkLine:

@@ -22,7 +22,7 @@ from api.problems import (
     pointer_to,
 )
 from api.rebuild import require_filled
-from api.urls import points_to
+from api.urls import points_to, written_domain
 from edge.contract import LinkStore
 from ingest.contract import (
     Catalogue,
@@ -143,7 +143,7 @@ class Domains:
     @asynccontextmanager
     async def use(self, tenant: str, wanted: str | None) -> AsyncIterator[str]:
         """The host to make a link on, which nobody deletes meanwhile. Raises a 422 naming those there are."""
-        host = self.default if wanted is None else wanted.lower()
+        host = self.default if wanted is None else written_domain(wanted)
         if host != self.default and not self._serves(host, tenant, await self._read()):
             known = await self._read(fresh=True)
             if not self._serves(host, tenant, known):

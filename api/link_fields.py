@@ -8,6 +8,7 @@ from typing import Any, Final
 from api.fields import ms_of
 from api.models import LinkPatch, NewLink
 from api.problems import CODE_TAKEN, Flaw, ProblemError, pointer_to
+from api.urls import written_domain
 from edge.contract import generate
 from ingest.contract import LinkDocument
 
@@ -67,7 +68,7 @@ def derived_link_id(*parts: str) -> str:
 
 def unlike(new: NewLink, link: LinkDocument) -> list[Flaw]:
     """The fixed fields in which the body differs from the link."""
-    wanted = {"code": new.code, "suffix": new.suffix, "domain": new.domain and new.domain.lower()}
+    wanted = {"code": new.code, "suffix": new.suffix, "domain": new.domain and written_domain(new.domain)}
     return [
         Flaw(f"Fixed once the link is made: it is {getattr(link, name) or 'empty'}", pointer_to(name))
         for name, value in wanted.items()

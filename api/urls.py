@@ -55,6 +55,14 @@ def normalise_domain(text: str) -> str:
     return domain.removesuffix(":443").removesuffix(":80").rstrip(".")
 
 
+def written_domain(text: str) -> str:
+    """A domain as somebody writes it, in the form in which it is configured; lower case where it is none."""
+    try:
+        return normalise_domain(text)
+    except ValueError:
+        return text.lower()
+
+
 def points_to(url: str, domain: str) -> bool:
     """Whether a normalised URL leads to this domain (`host[:port]`) itself, which would be a loop.
 

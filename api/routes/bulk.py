@@ -71,8 +71,9 @@ async def change_links(request: Request, tenant: Tenant, services: ServicesOf) -
     """Create, upsert, update and delete links: NDJSON in, a verdict a line out, both streamed, in order.
 
     A line is a link as in `POST /v1/links`, with `op`: `create` (if left out), `upsert` (by `external_id`),
-    `update` (by `id`, as PATCH) or `delete` (by `id`). Lines are done several at a time, so don't name a link
-    in two of them. What fails is `{"line", "problem"}`, and the rest goes on.
+    `update` (by `id`, as PATCH) or `delete` (by `id`). Lines are done several at a time, save those that name
+    a link alike, by `id` or by `external_id`: they follow each other. What fails is `{"line", "problem"}`,
+    and the rest goes on.
     """
     media_type = require_media_type(request, NDJSON_TYPES)
     bulk = Bulk(services, tenant)

@@ -21,6 +21,7 @@ from api.problems import (
     UNSUPPORTED_MEDIA_TYPE,
 )
 from api.services import ServicesOf
+from api.urls import written_domain
 
 router = APIRouter(
     prefix="/v1/domains",
@@ -51,14 +52,14 @@ async def make_domain(new: NewDomain, tenant: Tenant, services: ServicesOf, resp
 @router.get("/{host}", responses=document_problems(NOT_FOUND))
 async def read_domain(host: Host, tenant: Tenant, services: ServicesOf) -> Domain:
     """One domain."""
-    domain = await services.domains.read(tenant, host.lower())
+    domain = await services.domains.read(tenant, written_domain(host))
     return Domain.of(domain, default=services.domains.default)
 
 
 @router.patch("/{host}", responses=document_problems(*BODY_PROBLEMS, NOT_FOUND, FORBIDDEN))
 async def change_domain(patch: DomainPatch, host: Host, tenant: Tenant, services: ServicesOf) -> Domain:
     """Change all but the host. The edge follows within a second."""
-    domain = await services.domains.change(tenant, host.lower(), patch)
+    domain = await services.domains.change(tenant, written_domain(host), patch)
     return Domain.of(domain, default=services.domains.default)
 
 
@@ -70,4 +71,4 @@ async def change_domain(patch: DomainPatch, host: Host, tenant: Tenant, services
 )
 async def delete_domain(host: Host, tenant: Tenant, services: ServicesOf) -> None:
     """Take a domain away on which no links stand any more. Its codes are never given again."""
-    await services.domains.delete(tenant, host.lower())
+    await services.domains.delete(tenant, written_domain(host))

@@ -25,6 +25,7 @@ from api.problems import (
 )
 from api.reports.contract import counts_30d
 from api.services import Services, ServicesOf
+from api.urls import written_domain
 from ingest.contract import LinkDocument, LinkListing, Sort, Status
 
 MAX_PAGE: Final = 200
@@ -73,7 +74,7 @@ async def list_links(
         status=status,
         campaign=campaign,
         tag=tag,
-        domain=domain and domain.lower(),
+        domain=domain and written_domain(domain),
         external_id=external_id,
         sort=sort,
         limit=limit,

@@ -58,6 +58,18 @@ async def test_domains_are_listed_with_the_default_one_first(api: RunningApi) ->
     assert await hosts(api) == [DOMAIN, "a.example.com:8443", "xn--mnchen-3ya.example", "z.example.com"]
 
 
+async def test_a_domain_is_found_as_people_write_it(api: RunningApi) -> None:
+    await make_domain(api, "xn--mnchen-3ya.example")
+    link = await api.make(domain="München.example:443")
+    assert link["domain"] == "xn--mnchen-3ya.example"
+    for query in ({"domain": "MÜNCHEN.example"}, {"domain": "xn--mnchen-3ya.example."}):
+        found = (await api.client.get("/v1/links", params=query)).json()["data"]
+        assert [each["id"] for each in found] == [link["id"]]
+    await api.client.delete(f"/v1/links/{link['id']}")
+    assert (await api.client.get("/v1/domains/münchen.example")).status_code == 200
+    assert (await api.client.delete("/v1/domains/münchen.example")).status_code == 204
+
+
 async def test_the_same_code_stands_on_two_domains(api: RunningApi) -> None:
     await make_domain(api)
     first = await api.make(code="Spring26", suffix="cisco")

@@ -4,6 +4,8 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
+
 from tests.api.conftest import RunningApi
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -33,6 +35,26 @@ async def test_each_line_does_what_it_says_and_is_told_so(api: RunningApi) -> No
     for verdict in (made, upserted, changed):
         assert (await api.client.get(f"/v1/links/{verdict['link']['id']}")).json() == verdict["link"]
     assert (await api.client.get(f"/v1/links/{leaving['id']}")).status_code == 404
+
+
+async def test_lines_on_one_link_follow_each_other(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.routes.bulk.LINES_A_CHUNK", 8)
+    changed, leaving = await api.make(), await api.make()
+    upsert = {"op": "upsert", "external_id": "crm-9", "destination_url": URL}
+    verdicts = await bulk(
+        api,
+        *({**upsert, "name": f"{number}"} for number in range(20)),
+        *({"op": "update", "id": changed["id"], "name": f"{number}"} for number in range(20)),
+        *[{"op": "update", "id": leaving["id"], "name": "x"}, {"op": "delete", "id": leaving["id"]}] * 2,
+        *({"destination_url": f"{URL}{number}", "code": "First1"} for number in range(9)),
+    )
+    assert [each.get("status") for each in verdicts] == [
+        *(201, *[200] * 19),
+        *[200] * 20,
+        *(200, 204, None, None),
+        *(201, *[None] * 8),
+    ]
+    assert [each["link"]["name"] for each in verdicts[:40]] == [f"{number}" for number in range(20)] * 2
 
 
 async def test_what_fails_is_a_problem_of_its_line_and_the_rest_goes_on(api: RunningApi) -> None:

@@ -29,6 +29,7 @@ from api.reports.contract import (
 )
 from api.routes.links import LinkId
 from api.services import Services, ServicesOf
+from api.urls import written_domain
 
 DEFAULT_RANGE: Final = timedelta(days=30)
 _ZONES: Final = available_timezones()
@@ -173,7 +174,7 @@ async def read_scope(
         flaws = [Flaw("One of campaign, tag and domain is wanted", parameter=name) for name in names]
         raise ProblemError(INVALID_PARAMETERS, f"{names[0]}: {flaws[0].detail}", flaws)
     if domain is not None:
-        return Scope(tenant, domain=domain.lower())
+        return Scope(tenant, domain=written_domain(domain))
     if not names:
         return Scope(tenant)
     try:

@@ -1,8 +1,5 @@
 """Fixtures are real neighbours: a Redis server, a warehouse engine. One module a neighbour."""
 
-import socket
-
-import pytest
 from hypothesis import HealthCheck, settings
 
 # A red run must mean a fault, on slow machines too: values are the same in every run, and neither an example
@@ -25,15 +22,3 @@ pytest_plugins = [
     "tests.fixtures.warehouse",
     "tests.fixtures.downloads",
 ]
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_configure(config: pytest.Config) -> None:
-    """Let pytest-rerunfailures send at once.
-
-    It tells the controller of pytest-xdist of each test by two small writes, and the second would wait 40 ms
-    until the first is known to have arrived.
-    """
-    connection = getattr(getattr(config, "failures_db", None), "sock", None)
-    if connection is not None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -10,7 +10,9 @@ from edge.linkstore import LinkStoreUnavailableError
 from edge.redis_link_store import open_link_store
 from tests.edge.conftest import DESTINATION
 from tests.fixtures.redis import RedisServer
-from tests.fixtures.stopwatch import stopwatch
+from tests.fixtures.stopwatch import RUN_AGAIN_IF_BROKEN, stopwatch
+
+pytestmark = RUN_AGAIN_IF_BROKEN
 
 
 @pytest.fixture

@@ -21,7 +21,9 @@ from edge.worker_settings import WorkerSettings
 from tests.edge.conftest import DESTINATION
 from tests.fixtures.ports import free_port
 from tests.fixtures.redis import RedisServer
-from tests.fixtures.stopwatch import stood_in_line_s, stopwatch
+from tests.fixtures.stopwatch import RUN_AGAIN_IF_BROKEN, stood_in_line_s, stopwatch
+
+pytestmark = RUN_AGAIN_IF_BROKEN
 
 REPOSITORY = Path(__file__).parents[2]
 DEADLINE_S = 180

@@ -9,6 +9,9 @@ import pytest
 from edge.links import EdgeLink
 from tests.edge.conftest import DESTINATION, Edge, running_edge, until_async
 from tests.fixtures.redis import RedisServer
+from tests.fixtures.stopwatch import RUN_AGAIN_IF_BROKEN
+
+pytestmark = RUN_AGAIN_IF_BROKEN
 
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) Mobile/15E148"
 ANDROID = "Mozilla/5.0 (Linux; Android 15; Pixel 9) Mobile Safari/537.36"

@@ -30,6 +30,9 @@ from edge.linkstore import LinkEntry
 from edge.redis_address import ClusterAddress, RedisURLError
 from tests.edge.conftest import DESTINATION, Edge, Reply, running_edge, until, until_async
 from tests.fixtures.redis_cluster import ClusterNode, RedisCluster
+from tests.fixtures.stopwatch import RUN_AGAIN_IF_BROKEN
+
+pytestmark = RUN_AGAIN_IF_BROKEN
 
 LINKS = 20
 CODES = 6_000

@@ -14,7 +14,9 @@ from edge.resolver import DEADLINE_S
 from tests.edge.conftest import DESTINATION, Edge, Reply, running_edge, until, until_async
 from tests.edge.redis_proxy import Proxy, behind_proxy
 from tests.fixtures.redis import RedisServer
-from tests.fixtures.stopwatch import stopwatch
+from tests.fixtures.stopwatch import RUN_AGAIN_IF_BROKEN, stopwatch
+
+pytestmark = RUN_AGAIN_IF_BROKEN
 
 
 @pytest.fixture

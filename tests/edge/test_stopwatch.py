@@ -1,6 +1,8 @@
 """How promises in seconds are held: the stopwatch excuses the machine, not the code; breaks must repeat."""
 
+import inspect
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from tests.fixtures.stopwatch import stopwatch
 
 ROOT = Path(__file__).parents[2]
 STOPPED_S = 0.3
+PROMISE = re.compile(r"\bpromised_s=|\bstopwatch\.check\(|\bcheck_promise\(|\bBrokenPromiseError\(")
 PROGRAM = """
 import sys
 from time import monotonic
@@ -25,8 +28,9 @@ print(monotonic() - begun, stopwatch.elapsed_s(begun), flush=True)
 
 TESTS = """
 import pytest
-from tests.fixtures.stopwatch import BrokenPromiseError
+from tests.fixtures.stopwatch import RUN_AGAIN_IF_BROKEN, BrokenPromiseError
 
+pytestmark = RUN_AGAIN_IF_BROKEN
 made = {"session": 0, "module": 0, "function": 0}
 runs = []
 
@@ -114,3 +118,13 @@ def test_only_a_broken_promise_is_tried_again_and_it_is_told(
     for name, reruns in (("fault", 2), ("wrong", 0), ("wrong_at_the_second_run", 1), ("noise", 2)):
         assert told.count(f"RERUN test_promises.py::test_{name}") == reruns, done.stdout
     assert "noise is late" in done.stdout
+
+
+def test_whoever_promises_seconds_is_run_again(request: pytest.FixtureRequest) -> None:
+    """In the modules of this run, which is all of them where the whole suite runs."""
+    tests = {item.function: item for item in request.session.items if isinstance(item, pytest.Function)}
+    for test in tests.values():
+        promises = PROMISE.search(inspect.getsource(test.function)) and test.path != Path(__file__)
+        is_run_again = test.get_closest_marker("flaky") is not None
+        assert is_run_again or not promises, f"mark {test.nodeid} RUN_AGAIN_IF_BROKEN"
+        assert not (is_run_again and "subtests" in test.fixturenames), f"{test.nodeid} must have no subtests"

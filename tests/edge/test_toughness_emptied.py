@@ -5,6 +5,9 @@ from pathlib import Path
 
 from tests.edge.conftest import DESTINATION, Edge, running_edge, until, until_async
 from tests.fixtures.redis import RedisServer
+from tests.fixtures.stopwatch import RUN_AGAIN_IF_BROKEN
+
+pytestmark = RUN_AGAIN_IF_BROKEN
 
 
 async def answers(edge: Edge, path: str, status: int) -> None:

@@ -18,7 +18,9 @@ from edge.routing import Decision
 from tests.edge.conftest import DESTINATION, Edge, Reply, running_edge, until
 from tests.edge.redis_proxy import behind_proxy
 from tests.fixtures.redis import RedisServer
-from tests.fixtures.stopwatch import BrokenPromiseError, stopwatch
+from tests.fixtures.stopwatch import RUN_AGAIN_IF_BROKEN, BrokenPromiseError, stopwatch
+
+pytestmark = RUN_AGAIN_IF_BROKEN
 
 LAPTOP, NEIGHBOUR = b"203.0.113.7", b"203.0.113.8"
 

@@ -10,7 +10,7 @@ from edge.contract import SpoolWriter, frame
 from ingest.contract import CLICK_COLUMNS, Warehouse, WarehouseError, WarehouseUnavailableError
 from ingest.runner import BATCHES_IN_HAND
 from ingest.sources.source import PartitionLostError, Range
-from tests.fixtures.stopwatch import stopwatch
+from tests.fixtures.stopwatch import RUN_AGAIN_IF_BROKEN, stopwatch
 from tests.ingest.click_events import IPHONE, click_json
 from tests.ingest.runner_bed import (
     FailingWarehouse,
@@ -21,6 +21,8 @@ from tests.ingest.runner_bed import (
     spool,
     until,
 )
+
+pytestmark = RUN_AGAIN_IF_BROKEN
 
 OCTOBER_MS = 1_790_812_800_000
 

@@ -15,12 +15,12 @@ from ingest.kafka.address import CLICKS_TOPIC, parse_address
 from ingest.shipper.metrics import ShipperMetrics
 from ingest.shipper.partitions import Partitions, choose_partition
 from ingest.shipper.runner import Shipper
-from tests.fixtures.stopwatch import stopwatch
+from tests.fixtures.stopwatch import RUN_AGAIN_IF_BROKEN, stopwatch
 from tests.ingest.click_events import click_json
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.reading import read_topic
 
-pytestmark = pytest.mark.needs_kafka
+pytestmark = [RUN_AGAIN_IF_BROKEN, pytest.mark.needs_kafka]
 DEADLINE_S = 180
 REBUILT_WITHIN_S = 5
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from ingest.enrich.geo import Geo
 from ingest.enrich.steps import Enrichment
 from ingest.enrich.visitor import VisitorIds
-from tests.fixtures.stopwatch import check_promise
+from tests.fixtures.stopwatch import RUN_AGAIN_IF_BROKEN, check_promise
 from tests.ingest.click_events import a_click
+
+pytestmark = RUN_AGAIN_IF_BROKEN
 
 MAX_S = 0.001
 MAX_CHARS = 2048

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from deploy.standalone import node_packages
-from tests.fixtures.stopwatch import check_promise
+from tests.fixtures.stopwatch import RUN_AGAIN_IF_BROKEN, check_promise
 from tests.fixtures.system import ROOT
+
+pytestmark = RUN_AGAIN_IF_BROKEN
 
 WARM_CPU_S = 0.2  # with nothing to install; it is not timed, for others use the machine too
 PACKAGES = {"requirements.lock": ("idna",), "requirements-dev.lock": ("idna", "iniconfig")}

@@ -57,11 +57,12 @@ def assert_unavailable(answer: httpx.Response, what: str) -> None:
 
 async def until_not_503(ask: Callable[[], Any]) -> httpx.Response:
     """Ask again until the neighbour is back: old connections may fail once each."""
-    while True:
-        answer: httpx.Response = await ask()
-        if answer.status_code != 503:
-            return answer
-        await asyncio.sleep(0.01)  # as a client would after Retry-After
+    async with asyncio.timeout(180):
+        while True:
+            answer: httpx.Response = await ask()
+            if answer.status_code != 503:
+                return answer
+            await asyncio.sleep(0.01)  # as a client would after Retry-After
 
 
 async def test_without_redis_links_can_be_listed_but_not_changed(

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
-from weakref import WeakValueDictionary
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -24,6 +23,7 @@ from api.problems import (
 )
 from api.reports.contract import counts_30d
 from api.services import Services
+from api.turns import Turns
 from ingest.contract import LinkDocument
 
 LINES_A_CHUNK: Final = 500
@@ -66,9 +66,7 @@ class Bulk:
     def __init__(self, services: Services, tenant: str) -> None:
         self._services = services
         self._tenant = tenant
-        self._slots = asyncio.Semaphore(AT_ONCE)
-        # A lock lets in who came first. It is gone with the last line that waits: the stream may be endless.
-        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self._turns = Turns(AT_ONCE)
 
     async def answer(self, lines: Sequence[Line]) -> bytes:
         """A verdict a line, in order: `{"line", "op", "status", "link"}`, or `{"line", "problem"}`."""
@@ -85,8 +83,7 @@ class Bulk:
     async def _try(self, line: Line) -> tuple[dict[str, Any], LinkDocument | None]:
         try:
             wanted = _read_line(line)
-            name = _name_of(wanted) or ("line", str(line.number))
-            async with self._turns.setdefault(name, asyncio.Lock()), self._slots:
+            async with self._turns.take(_name_of(wanted)):
                 status, link = await self._do(wanted)
         except Exception as error:
             problem = problem_of(error)

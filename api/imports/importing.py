@@ -10,10 +10,11 @@ import orjson
 from api.errors import problem_of
 from api.imports.columns import Source
 from api.imports.lines import RowReader
-from api.imports.rows import read_row
+from api.imports.rows import ImportedLink, read_row
 from api.ndjson import Line
 from api.problems import INTERNAL, ProblemError
 from api.services import Services
+from api.turns import Turns
 from api.urls import short_url
 
 LINES_A_CHUNK: Final = 500
@@ -42,7 +43,7 @@ class Importing:
         self._dry_run = dry_run
         self._rows = RowReader(source, is_csv=is_csv)
         self._is_refused = False
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns(AT_ONCE)
 
     async def answer(self, lines: Sequence[Line]) -> bytes:
         """A verdict a row, in order: `{"line", "status", …}` or `{"line", "problem"}`. A header has none.
@@ -71,16 +72,16 @@ class Importing:
         if isinstance(row, ProblemError):
             return {"line": number, "problem": row.problem.to_dict()}
         try:
-            async with self._slots:
-                return {"line": number, **await self._import(row)}
+            imported = read_row(self._source, row, domain=self._domain)
+            async with self._turns.take(imported.link.code):  # of two rows with one code the first counts
+                return {"line": number, **await self._import(imported)}
         except Exception as error:
             problem = problem_of(error)
             if problem.type is INTERNAL:
                 log.exception("line %d of an import failed", number)
             return {"line": number, "problem": problem.to_dict()}
 
-    async def _import(self, row: Mapping[str, object]) -> dict[str, Any]:
-        imported = read_row(self._source, row, domain=self._domain)
+    async def _import(self, imported: ImportedLink) -> dict[str, Any]:
         links = self._services.links
         verdict: dict[str, Any] = {
             "code": imported.link.code,

@@ -126,6 +126,12 @@ async def test_a_row_that_can_not_be_kept_is_told_with_its_line(api: RunningApi)
     assert verdicts[6]["problem"]["type"] == verdicts[8]["problem"]["type"] == "/problems/malformed-body"
 
 
+async def test_of_rows_with_one_code_the_first_counts(api: RunningApi) -> None:
+    rows = "".join(f"Twice{at},https://www.example.com/{n}\n" for at in range(20) for n in (1, 2, 3))
+    verdicts = await import_lines(api, "csv", f"code,destination_url\n{rows}")
+    assert ["problem" in verdict for verdict in verdicts] == [False, True, True] * 20
+
+
 async def test_codes_that_others_give_are_kept(api: RunningApi) -> None:
     codes = ["a", "my-link", "_x_", "-", "Summer_Sale-2024", "a" * 50]
     body = "".join(f"{code},https://www.example.com/\n" for code in codes)

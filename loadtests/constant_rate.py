@@ -129,12 +129,18 @@ def offer(port: int, requests: Iterator[bytes], *, rate: float, seconds: float, 
     )
 
 
-def offer_from_load_core(port: int, codes: Path, *, rate: float, seconds: float) -> Offered:
-    """`offer` in a process of its own on the load's core."""
-    options = {"--port": port, "--rate": rate, "--seconds": seconds, "--codes": codes}
+def offer_from_load_core(
+    port: int, codes: Path, *, rate: float, seconds: float, first: int = 0, gives_way: bool = False
+) -> Offered:
+    """`offer` in a process of its own on the load's core, from the `first` code of the file on.
+
+    `gives_way`: what else has work on that core, as Redis does, gets it at once, and the generator the rest.
+    """
+    options = {"--port": port, "--rate": rate, "--seconds": seconds, "--codes": codes, "--first": first}
     arguments = [str(part) for option in options.items() for part in option]
+    policy = ["chrt", "--idle", "0"] if gives_way else []
     output = subprocess.run(
-        ["taskset", "-c", LOAD_CORE, sys.executable, "-m", "loadtests.constant_rate", *arguments],
+        ["taskset", "-c", LOAD_CORE, *policy, sys.executable, "-m", "loadtests.constant_rate", *arguments],
         check=True,
         capture_output=True,
         text=True,
@@ -165,8 +171,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--codes", type=Path, required=True, help="a file of codes, one a line")
+    parser.add_argument("--first", type=int, default=0, help="the code to begin with, in turns")
     options = parser.parse_args()
-    requests = requests_for(options.codes.read_bytes().split(b"\n"), "localhost")
+    codes = options.codes.read_bytes().split(b"\n")
+    first = options.first % len(codes)
+    requests = requests_for(codes[first:] + codes[:first], "localhost")
     offered = offer(
         options.port,
         requests,

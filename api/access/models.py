@@ -78,7 +78,10 @@ class KeyFields(Body):
         examples=[["send", "report"]],
     )
     addresses: list[NetworkText] | None = Field(
-        None, max_length=MAX_ADDRESSES, description="Addresses and networks (CIDR) it works from; null: all"
+        None,
+        min_length=1,  # an empty list would read as none, and open it to all
+        max_length=MAX_ADDRESSES,
+        description="Addresses and networks (CIDR) it works from; null: all",
     )
     rate_limit: RateLimit | None = Field(None, description="null: no limit")
     messages_per_s: Annotated[int, Field(ge=1, le=100_000), WHOLE_NUMBER] | None = Field(

@@ -76,6 +76,8 @@ async def test_a_key_works_from_its_addresses_only_as_trusted_proxies_tell_them(
         answer = await ask(api, made["key"], **{"X-Forwarded-For": f"198.51.100.1, {address}"})
         assert answer.status_code == status, answer.text
     assert_problem(await ask(api, made["key"]), 403, "address-not-allowed")
+    emptied = await api.client.patch(f"/v1/keys/{made['id']}", json={"addresses": []})
+    assert_problem(emptied, 422, "invalid-body")  # null opens it to all, and says so
 
 
 async def test_last_used_is_told(api: RunningApi) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from operator import attrgetter
 from typing import Any, cast, overload
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.columns import CodedColumn, grouped
-from ingest.decode import Click
+from ingest.decode import Click, Headers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +59,11 @@ class Clicks(Sequence[Click]):
             headers=grouped(rows("headers")),
         )
 
+    @classmethod
+    def joined(cls, parts: "Sequence[Clicks]") -> "Clicks":
+        """All of these, one at least, one behind the other."""
+        return parts[0] if len(parts) == 1 else cls(*map(_join, zip(*map(cls._columns, parts), strict=True)))
+
     def __len__(self) -> int:
         return len(self.seq)
 
@@ -83,6 +89,21 @@ class Clicks(Sequence[Click]):
 
     def _columns(self) -> list[Any]:
         return [getattr(self, field.name) for field in fields(self)]
+
+
+def _join(columns: tuple[Any, ...]) -> Any:
+    """The same column of several."""
+    match columns[0]:
+        case np.ndarray():
+            return np.concatenate(columns)
+        case CodedColumn():
+            joined = CodedColumn.joined(columns)
+            if not isinstance(joined.values[0], Headers):
+                return joined.distinct()
+            shared = grouped(joined.values)
+            return CodedColumn(shared.values, shared.codes[joined.codes])
+        case _:
+            return list(chain.from_iterable(columns))
 
 
 def plain_values(column: Sequence[Any] | NDArray[Any]) -> Sequence[Any]:

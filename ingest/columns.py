@@ -30,6 +30,16 @@ class CodedColumn(Sequence[Any]):
         codes = np.fromiter(map(places.__getitem__, rows), np.intp, len(rows))
         return cls(list(places), codes)
 
+    @classmethod
+    def joined(cls, columns: Sequence["CodedColumn"]) -> "CodedColumn":
+        """One behind the other. A value of several is there several times."""
+        values: list[Any] = []
+        codes = []
+        for column in columns:
+            codes.append(column.codes + len(values))
+            values += column.values
+        return cls(values, np.concatenate(codes))
+
     def distinct(self) -> "CodedColumn":
         """The same rows, each value once."""
         places = {value: place for place, value in enumerate(dict.fromkeys(self.values))}

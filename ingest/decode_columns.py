@@ -22,6 +22,8 @@ from ingest.clicks import Clicks
 from ingest.columns import CodedColumn
 from ingest.decode import BEGINNING, HEADERS_MARK, MAX_TEXT_CHARS, MAX_TS_MS, Click, Text, headers_of
 
+LOT: Final = 8_192
+"""Events at a time: what Arrow makes of them on the way, five times their size, is 20 MB at most."""
 # A cell's pattern, by the kind of field. The others have few values, each of which is read as JSON.
 _NUMBER: Final = r'\A"{}":(0|[1-9][0-9]{{0,18}})\z'
 _TEXT: Final = r'\A"{}":"[^"\\\x00-\x1f]*"\z'
@@ -46,6 +48,16 @@ class _UnusualEventError(Exception):
 
 def decode_columns(values: Sequence[bytes]) -> Clicks | None:
     """As `decode` of each (there is one at least), orphans too; None where one is not as edges write them."""
+    lots = []
+    for start in range(0, len(values), LOT):
+        lot = _decode_lot(values[start : start + LOT])
+        if lot is None:
+            return None
+        lots.append(lot)
+    return Clicks.joined(lots)
+
+
+def _decode_lot(values: Sequence[bytes]) -> Clicks | None:
     try:
         names = _field_names(values[0])
         events = pa.array(values, pa.binary())

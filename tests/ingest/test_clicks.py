@@ -27,6 +27,14 @@ def test_columns_are_a_sequence_of_clicks() -> None:
     assert list(Clicks.of([])) == []
 
 
+def test_clicks_are_joined_one_behind_the_other() -> None:
+    joined = Clicks.joined([Clicks.of(CLICKS), Clicks.of(CLICKS[:1]), Clicks.of(CLICKS[1:])])
+    assert list(joined) == [*CLICKS, *CLICKS]
+    for column in (joined.source, joined.tenant, joined.route):
+        assert len(set(column.values)) == len(column.values)
+    assert len(set(map(id, joined.headers.values))) == len(joined.headers.values) == 3
+
+
 def test_clicks_have_python_s_own_values() -> None:
     for click in Clicks.of(CLICKS):
         assert [type(click.source), type(click.seq), type(click.link)] == [int] * 3

@@ -18,7 +18,7 @@ from ingest.decode import (
     decode,
     decode_at_length,
 )
-from ingest.decode_columns import decode_columns
+from ingest.decode_columns import LOT, decode_columns
 from tests.ingest.click_events import ORPHAN, click_event, click_json
 
 
@@ -247,6 +247,12 @@ def test_what_edges_write_is_decoded_as_columns_orphans_too() -> None:
     apps = [click_json(seq=seq, channel="app", source=seq, ts=seq) for seq in (4, 5)]
     values = [click_json(), *long, *apps, click_json(**ORPHAN)]
     assert in_columns(values) == list(map(decode, values))
+
+
+def test_lots_are_decoded_one_after_the_other() -> None:
+    values = [click_json(seq=seq, source=seq % 2 + 1) for seq in range(1, LOT + 3)]
+    assert in_columns(values) == list(map(decode, values))
+    assert in_columns([*values, b"{}"]) is None
 
 
 def test_all_are_decoded_as_columns_or_none() -> None:

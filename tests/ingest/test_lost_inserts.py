@@ -65,12 +65,12 @@ def test_a_server_is_mended_by_the_program_before_it_starts(tmp_path: Path) -> N
         server.wait()
     take_back_last_part(folders["numbers"])
     mend = [sys.executable, "-m", "ingest.deduplication_logs", str(data)]
-    told = subprocess.run(mend, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    told = subprocess.run(mend, cwd=ROOT, capture_output=True, text=True, check=True, timeout=300).stdout
     assert told == "1 inserts that were noted and not stored may be done again\n"
     with clickhouse_server(tmp_path) as (url, _):
         assert insert(tmp_path, "one", url)[0] == [6, 6, 6]
     wrong = subprocess.run(
-        [*mend[:-1], str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        [*mend[:-1], str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
     )
     assert wrong.returncode == 1
     assert "is not the data folder of a ClickHouse server" in wrong.stderr

@@ -21,7 +21,7 @@ from ingest.contract import Warehouse
 MAX_REST: Final = 0.5
 # So many rows of one subject are kept in memory, where one statement a report adds the newest.
 KEPT_UP_TO_CLICKS: Final = EXACT_UP_TO_CLICKS
-# Where it is not known who returned on a day, up to so many clicks are counted from the rows, in up to 2 s.
+# Where it is not known who returned, up to so many clicks are counted from the rows, a million a second.
 ROWS_IN_NEED: Final = 10 * EXACT_UP_TO_CLICKS
 # What is known of who returned serves while no more than this share of all clicks changed since.
 MAX_CHANGED: Final = 0.005

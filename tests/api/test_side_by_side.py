@@ -37,7 +37,7 @@ async def running(folder: Path, redis: RedisServer, warehouse: Warehouse) -> Asy
 
 async def until_it_waits_for_another(settings: Settings) -> None:
     async with asyncio.timeout(WITHIN_S):
-        while "waiting for 1 api programs" not in await until_ready(settings, 503):
+        while "waiting for 1 api programs" not in await until_ready(settings, 503):  # noqa: ASYNC110 - over HTTP there is no event
             await asyncio.sleep(0.02)  # first it is starting
 
 

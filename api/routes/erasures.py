@@ -2,13 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 
 from api.account_models import ErasedRecipient
 from api.auth import Tenant
 from api.errors import document_problems
 from api.fields import Recipient
-from api.problems import FORBIDDEN, INVALID_PARAMETERS, UNAUTHORIZED, UNAVAILABLE
+from api.problems import (
+    FORBIDDEN,
+    INVALID_PARAMETERS,
+    METHOD_NOT_ALLOWED,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    ProblemError,
+)
 from api.services import ServicesOf
 
 router = APIRouter(
@@ -23,6 +30,7 @@ async def erase_recipient(
     recipient: Annotated[
         Recipient, Path(description="As it was minted for, percent-encoded", examples=["+447700900123"])
     ],
+    request: Request,
     tenant: Tenant,
     services: ServicesOf,
 ) -> ErasedRecipient:
@@ -31,4 +39,6 @@ async def erase_recipient(
     Their short URLs answer 404 within a second. The rows are gone at once, and off the disk within an hour;
     clicks that were on their way are erased as they arrive. How many messages were sent stays counted.
     """
+    if request.scope["raw_path"].endswith(b"/clicks"):  # another call's path; in a name it is %2Fclicks
+        raise ProblemError(METHOD_NOT_ALLOWED, "This path takes GET.", headers={"Allow": "GET"})
     return await services.erasures.erase(tenant, recipient)

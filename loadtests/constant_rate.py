@@ -129,18 +129,12 @@ def offer(port: int, requests: Iterator[bytes], *, rate: float, seconds: float, 
     )
 
 
-def offer_from_load_core(
-    port: int, codes: Path, *, rate: float, seconds: float, first: int = 0, gives_way: bool = False
-) -> Offered:
-    """`offer` in a process of its own on the load's core, from the `first` code of the file on.
-
-    `gives_way`: what else has work on that core, as Redis does, gets it at once, and the generator the rest.
-    """
+def offer_from_load_core(port: int, codes: Path, *, rate: float, seconds: float, first: int = 0) -> Offered:
+    """`offer` in a process of its own on the load's core, from the `first` code of the file on."""
     options = {"--port": port, "--rate": rate, "--seconds": seconds, "--codes": codes, "--first": first}
     arguments = [str(part) for option in options.items() for part in option]
-    policy = ["chrt", "--idle", "0"] if gives_way else []
     output = subprocess.run(
-        ["taskset", "-c", LOAD_CORE, *policy, sys.executable, "-m", "loadtests.constant_rate", *arguments],
+        ["taskset", "-c", LOAD_CORE, sys.executable, "-m", "loadtests.constant_rate", *arguments],
         check=True,
         capture_output=True,
         text=True,

@@ -2,9 +2,9 @@
 
     python -m loadtests.bench [--codes 10000000] [--rounds 5] [--full] [--write docs/performance.md]
 
-Needs nginx, wrk, redis-server, taskset and chrt on PATH, and two cores: the server under test has the first
-to itself, the load generator and Redis share the second. What it starts and writes is gone when it ends. It
-ends with 1 where a target is missed.
+Needs nginx, wrk, redis-server and taskset on PATH, and two cores: the server under test has the first to
+itself, the load generator and Redis share the second. What it starts and writes is gone when it ends. It ends
+with 1 where a target is missed.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help=f"soak for {FULL_SOAK_REQUESTS:,} requests")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the figures between the file's marks")
     options = parser.parse_args()
-    if missing := missing_programs("nginx", "wrk", "redis-server", "taskset", "chrt"):
+    if missing := missing_programs("nginx", "wrk", "redis-server", "taskset"):
         sys.exit(f"not on PATH: {', '.join(missing)}")
     soak = FULL_SOAK_REQUESTS if options.full else SOAK_REQUESTS
     sections = []

@@ -1,8 +1,7 @@
 """p99 at half of the edge's own maximum, beside nginx at the same rate, by an open-model generator.
 
-The generator gives way to Redis, with which it shares a core: else a look-up waits until the generator, which
-on a core of its own would hold up nobody, has sent all that is due. Each run goes on in the code list where
-the one before ended, so that no code is still cached from the last round, whatever the rate.
+Each run goes on in the code list where the one before ended, so that no code is still cached from the last
+round, whatever the rate.
 """
 
 from collections.abc import Mapping
@@ -17,27 +16,18 @@ from loadtests.neighbours import Server
 SECONDS: Final = 2.0
 ROUNDS: Final = 9
 MOST_P99: Final = 2.0
-NOT_GIVEN_WAY: Final = "personal, not given way"
 BEYOND_ANY_SERVER: Final = 400_000.0  # requests a second
 
 
 def tail_section(servers: Mapping[str, tuple[Server, Path]], maximum: float) -> Section:
     """`servers` by case, with the codes to ask for; `maximum` is the edge's, in requests a second."""
     rate = maximum / 2
-    turns = [(name, *each, True) for name, each in servers.items()]
-    turns.append((NOT_GIVEN_WAY, *servers["personal"], False))
-    runs: dict[str, list[Offered]] = {name: [] for name, *_ in turns}
-    for number, (name, server, codes, gives_way) in enumerate(turns * ROUNDS):
-        runs[name].append(
-            offer_from_load_core(
-                server.port,
-                codes,
-                rate=rate,
-                seconds=SECONDS,
-                first=number * int(rate * SECONDS),
-                gives_way=gives_way,
-            )
-        )
+    runs: dict[str, list[Offered]] = {name: [] for name in servers}
+    for number in range(ROUNDS):
+        first = number * int(rate * SECONDS)
+        for name, (server, codes) in servers.items():
+            run = offer_from_load_core(server.port, codes, rate=rate, seconds=SECONDS, first=first)
+            runs[name].append(run)
     nginx, codes = servers["nginx"]
     limit = offer_from_load_core(nginx.port, codes, rate=BEYOND_ANY_SERVER, seconds=1.0)
     quietest_ms = {name: min(run.p99_ms for run in mine) for name, mine in runs.items()}
@@ -58,14 +48,13 @@ def tail_section(servers: Mapping[str, tuple[Server, Path]], maximum: float) -> 
     targets = [
         Target(f"p99 at half of the maximum, {name}", ratio, MOST_P99)
         for name, ratio in ratios.items()
-        if name not in {"nginx", NOT_GIVEN_WAY}
+        if name != "nginx"
     ]
     return Section(
         "Latency at a constant rate",
         f"{rate:,.0f} requests a second, half of the edge's maximum; {ROUNDS} rounds of {SECONDS:g} s, each "
-        "latency counted from the moment its request was due. The generator gives way to Redis, save in the "
-        "last line, where Redis waits until all that is due is sent. Medians over the rounds, and the p99 of "
-        "each server's quietest round: what else runs on a shared machine can only add.",
+        "latency counted from the moment its request was due. Medians over the rounds, and the p99 of each "
+        "server's quietest round: what else runs on a shared machine can only add.",
         (
             "case",
             "p50 ms",

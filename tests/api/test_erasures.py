@@ -185,7 +185,7 @@ async def test_an_erasure_that_was_cut_short_is_made_good(start_api: StartApi, d
 
 
 async def test_whoever_has_slashes_in_their_name_can_be_looked_up_and_erased(api: RunningApi) -> None:
-    name = "crm/büro 7/clicks"
+    name = "crm/büro 7"
     path = "/v1/recipients/" + quote(name, safe="")
     link = await api.make(campaign="spring/uk")
     (code,) = await mint(api, link, name)
@@ -194,7 +194,7 @@ async def test_whoever_has_slashes_in_their_name_can_be_looked_up_and_erased(api
     for asked in (f"{path}/clicks", "/v1/campaigns/spring%2Fuk/recipients"):
         (clicked,) = (await api.client.get(asked)).raise_for_status().json()["data"]
         assert clicked["recipient"] == name
-    answer = await api.client.delete(f"{path.removesuffix('%2Fclicks')}/clicks")
+    answer = await api.client.delete(f"{path}/clicks?format=json")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
     assert (await api.client.delete(path)).raise_for_status().json()["codes"] == 1
     assert await api.link_store.resolve("", code) is None

@@ -44,7 +44,7 @@ class SpoolSource:
             shutil.rmtree(removed)
 
     async def fetch(self, max_records: int, max_wait_s: float) -> Sequence[Fetched]:
-        """As `Source.fetch`; at most about 16 MiB at a time. Raises `OSError` where the disk fails."""
+        """As `Source.fetch`; at most about `FETCH_BYTES` at a time. Raises `OSError` where the disk fails."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + max_wait_s
         while True:

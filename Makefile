@@ -63,7 +63,7 @@ lock: environment ## Write the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## Remove the environment and all caches; data in var/ stays
-	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf deploy/standalone/data/node_modules deploy/demo/node_modules tests/ingest/corpus/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -12,7 +12,7 @@ _LOOKUP_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 class EdgeMetrics:
     """Publishes what `Counters` counted. `publish` is called once a second, and once more at the end."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, *, is_compiled: bool) -> None:
         requests = Counter(
             "smartlinks_edge_requests",
             "Requests answered: redirected (302), association_file (200), gone (410), not_found (404), "
@@ -63,6 +63,12 @@ class EdgeMetrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        Gauge(
+            "smartlinks_edge_compiled",
+            "Whether the redirect path runs compiled (1) or interpreted (0); the lowest of all workers.",
+            multiprocess_mode="livemin",
+            registry=registry,
+        ).set(is_compiled)
         self._published = Counters()
 
     def publish(self, counters: Counters, unsynced_bytes: int) -> None:

@@ -19,6 +19,7 @@ import uvloop
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from edge import compiled
 from edge.answers import RenderedAnswers
 from edge.counters import Counters
 from edge.domains import Domains
@@ -94,7 +95,9 @@ async def serve_worker(
     )
     for each in listener.sockets:
         _bound_buffers(each)
-    metrics = EdgeMetrics(registry or CollectorRegistry())
+    is_compiled = compiled.is_in_use()
+    _log.info("the redirect path runs %s", "compiled" if is_compiled else "interpreted")
+    metrics = EdgeMetrics(registry or CollectorRegistry(), is_compiled=is_compiled)
     drained, ended = asyncio.Event(), threading.Event()
     async with asyncio.TaskGroup() as tasks:  # a task that fails ends the worker: its parent starts another
         until_drained = [

@@ -24,25 +24,32 @@ def main(arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - o
     from deploy.standalone import environment, node_packages
 
     dev = "--dev" in arguments
-    if environment.is_installed(ROOT, dev=dev) and node_packages.is_installed(CITY_DATABASE):
-        environment.put_command(ROOT)
-        return 0
+    is_installed = environment.is_installed(ROOT, dev=dev) and node_packages.is_installed(CITY_DATABASE)
+    if not is_installed and not _install(dev=dev):
+        return 1
+    environment.put_command(ROOT)
+    environment.compile_edge(ROOT)
+    return 0
+
+
+def _install(*, dev: bool) -> bool:
+    from deploy.standalone import environment, node_packages
+
     cache = ROOT / ".cache"
     cache.mkdir(exist_ok=True)
     with (cache / "bootstrap.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second start waits here, and then finds all in place
         try:
             environment.install(ROOT, dev=dev)
-            environment.put_command(ROOT)
         except environment.InstallError as error:
             print(error, file=sys.stderr)
-            return 1
+            return False
         if not os.environ.get("SMARTLINKS_GEOIP_PATH"):
             try:
                 node_packages.install(CITY_DATABASE, "the city database of DB-IP", environment.folder(ROOT))
             except node_packages.InstallError as error:  # all else runs without it
                 print(f"Places stay unknown, for want of a city database: {error}", file=sys.stderr)
-    return 0
+    return True
 
 
 def _go_over_to_newer_python(arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - as above

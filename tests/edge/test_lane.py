@@ -1,6 +1,8 @@
 """The lane answers what aiohttp would have answered: the same bytes go to both, and the same come back."""
 
 import asyncio
+import ipaddress
+import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +44,10 @@ class AiohttpAlone(LaneHandler):
         return False
 
 
+PROXY = "127.0.0.1"
+"""Every connection comes by it, and it is trusted: which address a click has is a part of the answer."""
+
+
 class Wire(asyncio.Transport):
     """The server's end of a connection: keeps what is written."""
 
@@ -73,7 +79,7 @@ class Wire(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return ("127.0.0.1", 5) if name == "peername" else default
+        return (PROXY, 5) if name == "peername" else default
 
 
 class Unslowed(Misses):
@@ -91,10 +97,12 @@ class Side:
         self.counters = Counters()
         answers, domains = RenderedAnswers(), Domains("localhost")
         self._spool = SpoolWriter(folder)
+        [self._segment] = folder.glob("*/*.log")
+        self._clicks_seen_bytes = 0
         clock = lambda: 1_700_000_000_000  # noqa: E731 - one time for both sides
         self._redirector = Redirector(redis, self._spool, self.counters, clock, answers, domains)
         self._redirector._misses = Unslowed()
-        self.lane = Lane(self._redirector, answers, domains, ())
+        self.lane = Lane(self._redirector, answers, domains, (ipaddress.ip_network(PROXY),))
         server = web.Server(SlowPath(self._redirector, answers, domains).handle)
         self._connect = lambda: handler(self.lane, server, loop)
         self._running = loop.create_task(self._redirector.resolver.run())
@@ -102,6 +110,15 @@ class Side:
     def counted(self) -> Counter[str]:
         """Requests answered by outcome, and clicks, so far."""
         return Counter(self.counters.answers, clicks=self.counters.clicks_spooled)
+
+    def new_clicks(self) -> list[dict[str, object]]:
+        """The clicks that were spooled since this was called last, without their place in the spool."""
+        with self._segment.open("rb") as segment:
+            segment.seek(self._clicks_seen_bytes)
+            spooled = segment.read()
+        self._clicks_seen_bytes += len(spooled)
+        clicks = [json.loads(line[9:]) for line in spooled.splitlines()]
+        return [{name: click[name] for name in click if name not in {"source", "seq"}} for click in clicks]
 
     async def ready(self) -> None:
         while self._redirector.resolver.down_reason is not None:  # noqa: ASYNC110 - a state, no event
@@ -165,6 +182,7 @@ class Both:
         by_lane, by_aiohttp = self._runner.run(ask())
         assert by_lane == by_aiohttp
         assert self.lane.counted() - before[0] == self.aiohttp.counted() - before[1]
+        assert self.lane.new_clicks() == self.aiohttp.new_clicks()
         return by_lane
 
     def close(self) -> None:
@@ -183,6 +201,7 @@ def both_sides(redis: RedisServer, folder: Path) -> Iterator[Both]:
 
 
 FORWARDED = b"X-Forwarded-For: 203.0.113.7\r\n"
+HOST_LAST = b"GET /Penhgyab HTTP/1.1\r\n" + FORWARDED + b"Host: localhost\r\n\r\n"
 LINES = (
     b"Host: localhost\r\n",
     b"A: b\r\n",
@@ -229,6 +248,7 @@ def both(redis_server: RedisServer, tmp_path: Path) -> Iterator[Both]:
 @example([PLAIN, PLAIN[:-2] + FORWARDED + FORWARDED + b"\r\n"])
 @example([PLAIN, PLAIN[:-2] + FORWARDED.replace(b"\r", b"") + b"\r\n"])
 @example([PLAIN, PLAIN[:-2] + b"\n" + FORWARDED + b"\r\n"])
+@example([HOST_LAST, HOST_LAST.replace(b".7", b".8"), PLAIN[:-2] + FORWARDED + b"\r\n", PLAIN, HOST_LAST])
 @example([PLAIN + b"\r\n", PLAIN])
 @example([PLAIN + b"HEAD" + PLAIN[3:] + PLAIN])
 @example([b"GET /Penhgyab HTTP/1.1\r\n\r\n" + PLAIN])

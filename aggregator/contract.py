@@ -39,6 +39,7 @@ from aggregator.rollups import (
     refresh,
 )
 from aggregator.runner import run
+from aggregator.webhooks.cursors import read_clock_ms
 from aggregator.webhooks.store import (
     Delivery,
     Standing,
@@ -97,6 +98,7 @@ __all__ = [
     "new_webhook_secret",
     "open_session",
     "parse_origin",
+    "read_clock_ms",
     "read_delivery",
     "read_ledger",
     "read_reclassification",

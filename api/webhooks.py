@@ -18,6 +18,7 @@ from aggregator.contract import (
     is_reachable,
     list_deliveries,
     new_webhook_secret,
+    read_clock_ms,
     read_delivery,
     read_webhooks,
     receipts_webhook,
@@ -64,7 +65,7 @@ class Webhooks:
                 raise ProblemError(
                     TOO_MANY_WEBHOOKS, f"An account has at most {MAX_WEBHOOKS} webhooks; delete some first."
                 )
-            now_ms = self._clock()
+            now_ms = await self._ask(read_clock_ms)
             webhook = WebhookDocument(
                 id=f"whk_{generate(12)}",
                 tenant=tenant,

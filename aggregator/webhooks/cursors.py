@@ -23,7 +23,7 @@ def move_click_cursors(warehouse: Warehouse, to: Mapping[int, tuple[int, int]]) 
 
 
 def read_link_cursor(warehouse: Warehouse) -> int | None:
-    """Unix ms since which changes of links are news; None where nobody has looked yet."""
+    """Since when changes of links are news, in ms of `read_clock_ms`; None where nobody has looked yet."""
     rows = warehouse.query(
         "SELECT max(seq) FROM webhook_cursors WHERE source = {source:UInt64} HAVING count() > 0",
         {"source": _LINKS},
@@ -33,3 +33,9 @@ def read_link_cursor(warehouse: Warehouse) -> int | None:
 
 def move_link_cursor(warehouse: Warehouse, since_ms: int) -> None:
     move_click_cursors(warehouse, {_LINKS: (since_ms, since_ms)})
+
+
+def read_clock_ms(warehouse: Warehouse) -> int:
+    """Unix ms by the warehouse's own clock, which says when a change of a link was stored."""
+    ((clock_ms,),) = warehouse.query("SELECT toUnixTimestamp64Milli(now64(3))")
+    return int(clock_ms)

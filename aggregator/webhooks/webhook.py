@@ -30,6 +30,7 @@ OVERLAP_MS: Final = 24 * 3600 * 1000
 class WebhookDocument:
     """A webhook as it is stored. Times are Unix ms.
 
+    It is told of changes of links that were stored from `created_at_ms` on, both by the warehouse's clock.
     `url` is empty for `RECEIPTS`, which goes where each message says. `include_bots`: clicks of any verdict,
     else of humans only. `disabled_reason` is empty while it is told of things.
     """

@@ -16,6 +16,7 @@ from aggregator.contract import (
     open_session,
 )
 from aggregator.webhooks.dispatch import Dispatch
+from aggregator.webhooks.link_feed import LinkFeed
 from aggregator.webhooks.metrics import WebhookMetrics
 from aggregator.webhooks.runner import feed, now_ms
 from aggregator.webhooks.store import Standing
@@ -31,13 +32,14 @@ class Hooks:
 
     warehouse: Warehouse
     dispatch: Dispatch
+    link_feed: LinkFeed
     metrics: WebhookMetrics
     at_ms: int
 
     async def run(self) -> None:
         """Feed, deliver what is due, and store what came of it."""
         while True:
-            webhooks = await asyncio.to_thread(feed, self.warehouse, self.metrics, self.at_ms)
+            webhooks = await asyncio.to_thread(feed, self.warehouse, self.metrics, self.link_feed, self.at_ms)
             taken = await self.dispatch.run_once(webhooks)
             await self.dispatch.drain()
             await self.dispatch.store_done()
@@ -60,9 +62,8 @@ async def hooks(warehouse: Warehouse, answer_within_s: float) -> AsyncIterator[H
     """An aggregator that may call loopback, and has looked once: what comes now is news."""
     async with open_session(LOOPBACK, timeout_s=answer_within_s) as session:
         metrics = WebhookMetrics(CollectorRegistry())
-        hooks = Hooks(
-            warehouse, Dispatch(warehouse, session, metrics, clock_ms=lambda: hooks.at_ms), metrics, now_ms()
-        )
+        dispatch = Dispatch(warehouse, session, metrics, clock_ms=lambda: hooks.at_ms)
+        hooks = Hooks(warehouse, dispatch, LinkFeed(warehouse), metrics, now_ms())
         await hooks.run()
         yield hooks
         await hooks.dispatch.close()
@@ -76,6 +77,29 @@ def webhook(url: str, *events: str, **fields: Any) -> WebhookDocument:
 
 def click(seq: int, hooks: Hooks, **fields: object) -> dict[str, Any]:
     return {"seq": seq, "source": hooks.at_ms << 21, "ts": hooks.at_ms, "code": "Code0001", **fields}
+
+
+def put_link(warehouse: Warehouse, number: int, version: int = 1, *, deleted: bool = False) -> None:
+    """Store a version of a link, or its deletion."""
+    row = {
+        "tenant": "acme",
+        "number": number,
+        "id": "" if deleted else f"lnk_{number}",
+        "name": "" if deleted else "Spring",
+        "domain": "s.example.com",
+        "suffix": "",
+        "code": f"Spring{number}",
+        "destination_url": "https://shop.example.com/",
+        "tags": [],
+        "created_at": now_ms(),
+        "updated_at": now_ms(),
+        "version": 2**64 - 1 if deleted else version,
+        "deleted": deleted,
+        "forward_query": False,
+        "enabled": True,
+    }
+    columns = {name: [value] for name, value in row.items()}
+    warehouse.insert("links", columns, token=f"{number}:{row['version']}")
 
 
 def put_message(warehouse: Warehouse, url: str, **fields: object) -> None:

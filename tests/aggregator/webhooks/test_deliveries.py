@@ -2,7 +2,6 @@
 
 import asyncio
 
-import orjson
 import pytest
 from aiohttp import web
 from standardwebhooks import WebhookVerificationError
@@ -189,34 +188,3 @@ async def test_a_delivery_is_sent_again_by_hand(hooks: Hooks, receiver: Receiver
     await hooks.run()
     first, second = receiver.received
     assert (first.id, first.body) == (second.id, second.body)
-
-
-async def test_changes_of_links_are_told_in_order(hooks: Hooks, receiver: Receiver) -> None:
-    events = ("link.created", "link.updated", "link.deleted")
-    save_webhook(hooks.warehouse, webhook(receiver.url, *events))
-    for version, deleted in ((1, False), (2, False), (2**64 - 1, True)):
-        row = {
-            "tenant": "acme",
-            "number": 7,
-            "id": "" if deleted else "lnk_1",
-            "name": "" if deleted else "Spring",
-            "domain": "s.example.com",
-            "suffix": "",
-            "code": "Spring26",
-            "destination_url": "https://shop.example.com/",
-            "tags": [],
-            "created_at": hooks.at_ms,
-            "updated_at": hooks.at_ms,
-            "version": version,
-            "deleted": deleted,
-            "forward_query": False,
-            "enabled": True,
-        }
-        hooks.warehouse.insert("links", {name: [value] for name, value in row.items()}, token=str(version))
-        await hooks.run()
-        await hooks.run()
-    bodies = [received.verify(SECRET) for received in receiver.received]
-    assert [body["type"] for body in bodies] == list(events)
-    assert {body["data"]["link_id"] for body in bodies} == {"lnk_1"}
-    assert bodies[0]["data"]["short_url"] == "https://s.example.com/Spring26"
-    assert orjson.loads(receiver.received[2].body)["data"] == {"link_id": "lnk_1"}

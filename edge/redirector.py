@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from edge.answers import RenderedAnswers
+from edge.bounds import BOUNDS, Bounds
 from edge.click_json import ClickEncoder
 from edge.counters import Counters
 from edge.domains import Domains
@@ -18,8 +19,6 @@ from edge.resolver import Resolved, Resolver
 from edge.routing import GONE, NOT_FOUND, TOO_MANY_MISSES, Decision, decide
 from edge.spool import ShortWriteError, SpoolWriter, frame_all
 
-MAX_HELD: Final = 1_000
-
 _log = logging.getLogger(__name__)
 
 
@@ -30,7 +29,7 @@ class Redirector:
     can't be spooled is counted, and its request answered all the same. `clock_ms` is Unix time in ms.
 
     Misses are spooled as orphans (`edge/orphans.py`). Answers to those of an address that keeps missing are
-    held (`edge/misses.py`), at most `MAX_HELD` at a time; what comes beyond that is told to come later (429).
+    held (`edge/misses.py`), at most `max_held` at a time; what comes beyond that is told to come later (429).
     """
 
     def __init__(
@@ -41,8 +40,9 @@ class Redirector:
         clock_ms: Callable[[], int],
         answers: RenderedAnswers,
         domains: Domains,
+        bounds: Bounds = BOUNDS,
     ) -> None:
-        self.resolver: Final = Resolver(redis, domains, counters, self._settle_all, self.flush)
+        self.resolver: Final = Resolver(redis, domains, counters, self._settle_all, self.flush, bounds)
         self._domains = domains
         self._spool = spool
         self._encode = ClickEncoder(spool.source).encode
@@ -54,6 +54,7 @@ class Redirector:
         self._is_spooling = True
         self._misses = Misses()
         self._orphans = OrphanAllowance()
+        self._max_held = bounds.max_held
         self._held: dict[CodeRequest, asyncio.TimerHandle] = {}
 
     def ask(self, request: CodeRequest) -> None:
@@ -131,7 +132,7 @@ class Redirector:
         """What to answer now; None where the answer is held."""
         if delay_s == 0 or self._answers.close:
             return self._domains.refusal(request.headers.domain)
-        if len(self._held) >= MAX_HELD:
+        if len(self._held) >= self._max_held:
             return TOO_MANY_MISSES
         self._held[request] = self._loop.call_later(delay_s, self._answer_held, request)
         return None

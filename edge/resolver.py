@@ -15,9 +15,9 @@ What is promised:
   its nodes.
 - A Redis without the key `links` was emptied, and has not been filled again yet: it is asked as before, but
   what it does not have is refused, not missing, and what was cached goes on being served until it is whole.
-- A request waits at most `DEADLINE_S`, and after this process stood still (a paused machine, a neighbour's
-  turn) `AFTER_PAUSE_S` more, once: Redis's reply may have come meanwhile. A look-up whose connection is lost
-  is asked once again.
+- A request waits at most `Bounds.deadline_s`, and after this process stood still (a paused machine, a
+  neighbour's turn) `AFTER_PAUSE_S` more, once: Redis's reply may have come meanwhile. A look-up whose
+  connection is lost is asked once again.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from edge.bounds import BOUNDS, Bounds
 from edge.cache import BoundedCache
 from edge.cluster_lookups import ClusterLookups
 from edge.counters import MAX_LOOKUP_SAMPLES, Counters
@@ -40,11 +41,9 @@ from edge.routing import UNAVAILABLE, Decision
 from edge.server_lookups import ServerLookups
 from edge.sharded_cache import ShardedCache
 
-DEADLINE_S: Final = 0.23  # with a sweep after it still well within the 300 ms that are promised
 SWEEP_S: Final = 0.01
 PAUSE_S: Final = 0.05  # so late comes no sweep because of requests alone
 AFTER_PAUSE_S: Final = 0.05
-CODES_A_GENERATION: Final = 43_690
 LINKS_A_GENERATION: Final = 4_096
 
 NO_LINK: Final = 0
@@ -71,15 +70,17 @@ class Resolver:
         counters: Counters,
         on_resolved: OnResolved,
         on_resolved_all: Callable[[], None],
+        bounds: Bounds = BOUNDS,
     ) -> None:
         self._counters = counters
         self._on_resolved = on_resolved
         self._on_resolved_all = on_resolved_all
         self._loop = asyncio.get_running_loop()
-        self._numbers: ShardedCache[bytes, int] = ShardedCache(CODES_A_GENERATION)
+        self._numbers: ShardedCache[bytes, int] = ShardedCache(bounds.codes_a_generation)
         self._links: BoundedCache[int, KnownLink] = BoundedCache(LINKS_A_GENERATION)
         self._waiting: dict[bytes, CodeRequest] = {}  # by field; the first of those that ask
         self._asked: list[bytes] = []  # in this tick, not yet sent
+        self._deadline_s = bounds.deadline_s
         self._deadline = 0.0  # loop time, of what is asked in this tick
         self._waiting_for_link: dict[int, list[bytes]] = {}
         self._asked_again: set[bytes] = set()
@@ -217,7 +218,7 @@ class Resolver:
     def _begin_tick(self) -> None:
         self._loop.call_soon(self._send_asked)
         now = self._loop.time()
-        self._deadline = now + DEADLINE_S
+        self._deadline = now + self._deadline_s
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
 

@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 
 from edge import compiled
 from edge.answers import RenderedAnswers
+from edge.bounds import BOUNDS
 from edge.counters import Counters
 from edge.domains import Domains
 from edge.http import SlowPath
@@ -76,7 +77,8 @@ async def serve_worker(
     answers = RenderedAnswers()
     domains = Domains(settings.default_domain)
     spool = SpoolWriter(settings.spool_dir)
-    redirector = Redirector(parse_redis_url(settings.redis_url), spool, counters, clock_ms, answers, domains)
+    redis = parse_redis_url(settings.redis_url)
+    redirector = Redirector(redis, spool, counters, clock_ms, answers, domains, BOUNDS)
     lane = Lane(redirector, answers, domains, settings.trusted_proxies)
     server = web.Server(SlowPath(redirector, answers, domains).handle)
     with contextlib.suppress(TimeoutError):  # so that from its first request on it knows all domains

@@ -20,7 +20,8 @@ from typing import Any
 import uvloop
 from aiohttp import web
 
-from edge import resolver, worker
+from edge import worker
+from edge.bounds import Bounds
 from edge.lane import Lane, LaneHandler
 from edge.worker_settings import WorkerSettings
 
@@ -58,7 +59,7 @@ def main(name: str, redis_url: str, folder: str, port: str) -> None:
     names: dict[str, tuple[Any, str, Any]] = {
         "server": (worker, "LaneHandler", ServerHandler),
         "application": (worker, "LaneHandler", ApplicationHandler),
-        "uncached": (resolver, "CODES_A_GENERATION", 100),
+        "uncached": (worker, "BOUNDS", Bounds(codes_a_generation=100)),
     }
     setattr(*names[name])
     gc.freeze()

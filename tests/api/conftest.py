@@ -19,6 +19,7 @@ from api.conventions.shared_state import SharedState
 from api.metrics import Metrics
 from api.rebuild import rebuild_link_store
 from api.server import listen, serve
+from edge.bounds import Bounds
 from edge.contract import LinkStore, Settings, open_link_store
 from ingest.contract import Catalogue, LinkEventApplier, Outbox, Warehouse
 from tests.api.api_program import DATABASE
@@ -140,8 +141,8 @@ NewProgram = Callable[..., Program]
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """After some seconds a neighbour counts as down. Here they run, and only the machine may be slow."""
+    monkeypatch.setattr("edge.worker.BOUNDS", Bounds(deadline_s=60.0))
     for bound in (
-        "edge.resolver.DEADLINE_S",
         "edge.redis_connection.TIMEOUT_S",
         "edge.redis_connection.DEADLINE_S",
         "api.access.key_sets.TIMEOUT_S",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.bounds import Bounds
 from edge.contract import EdgeLink, LinkStore, Settings, open_link_store, serve_edge
 from tests.fixtures.ports import free_port
 from tests.fixtures.redis import RedisServer
@@ -15,6 +16,7 @@ from tests.fixtures.stopwatch import stopwatch
 
 DESTINATION = b"https://example.com/landing"
 DEADLINE_S = 180
+PATIENT = Bounds(deadline_s=60.0)
 
 
 class Edge:
@@ -165,8 +167,8 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Where deadlines are what is tested, this fixture is overridden.
     """
+    monkeypatch.setattr("edge.worker.BOUNDS", PATIENT)
     for bound in (
-        "edge.resolver.DEADLINE_S",
         "edge.redis_connection.TIMEOUT_S",
         "edge.redis_connection.DEADLINE_S",
     ):

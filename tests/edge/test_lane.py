@@ -26,6 +26,7 @@ from edge.lane import Lane, LaneHandler
 from edge.misses import Misses
 from edge.redirector import Redirector
 from edge.redis_address import RedisAddress
+from tests.edge.conftest import PATIENT
 from tests.edge.streams import PLAIN, packets
 from tests.fixtures.redis import RedisServer
 
@@ -100,7 +101,7 @@ class Side:
         [self._segment] = folder.glob("*/*.log")
         self._clicks_seen_bytes = 0
         clock = lambda: 1_700_000_000_000  # noqa: E731 - one time for both sides
-        self._redirector = Redirector(redis, self._spool, self.counters, clock, answers, domains)
+        self._redirector = Redirector(redis, self._spool, self.counters, clock, answers, domains, PATIENT)
         self._redirector._misses = Unslowed()
         self.lane = Lane(self._redirector, answers, domains, (ipaddress.ip_network(PROXY),))
         server = web.Server(SlowPath(self._redirector, answers, domains).handle)

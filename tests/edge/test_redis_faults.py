@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.bounds import BOUNDS
 from edge.links import EdgeLink
-from edge.resolver import DEADLINE_S
 from tests.edge.conftest import DESTINATION, Edge, Reply, running_edge, until, until_async
 from tests.edge.redis_proxy import Proxy, behind_proxy
 from tests.fixtures.redis import RedisServer
@@ -87,7 +87,7 @@ async def test_a_machine_that_stood_still_is_no_redis_that_does(
     async with behind_proxy(redis_server, tmp_path) as (edge, proxy):
         asking = await ask_unanswered(edge, proxy)
         proxy.flowing.set()
-        time.sleep(2 * DEADLINE_S)  # noqa: ASYNC251 - the loop stands still, as in a paused process
+        time.sleep(2 * BOUNDS.deadline_s)  # noqa: ASYNC251 - the loop stands still, as in a paused process
         assert (await asking).status == 302
 
 

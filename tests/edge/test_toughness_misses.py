@@ -9,13 +9,11 @@ from time import monotonic, perf_counter
 
 import pytest
 
-from edge import orphans, redirector
+from edge import orphans
 from edge.links import EdgeLink
 from edge.misses import MAX_DELAY_S, OF_ADDRESS, OF_NETWORK, STEP_S, Misses
 from edge.orphans import A_SECOND, AT_ONCE, OrphanAllowance
-from edge.request import CodeRequest
-from edge.routing import Decision
-from tests.edge.conftest import DESTINATION, Edge, Reply, running_edge, until
+from tests.edge.conftest import DESTINATION, PATIENT, Edge, Reply, running_edge, until
 from tests.edge.redis_proxy import behind_proxy
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.stopwatch import RUN_AGAIN_IF_BROKEN, BrokenPromiseError, stopwatch
@@ -151,7 +149,7 @@ async def test_the_address_is_the_clients(redis_server: RedisServer, tmp_path: P
 async def test_held_answers_are_bounded(
     redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redirector, "MAX_HELD", 3)
+    monkeypatch.setattr("edge.worker.BOUNDS", replace(PATIENT, max_held=3))
     monkeypatch.setattr("edge.misses.STEP_S", 60.0)
     monkeypatch.setattr("edge.misses.MAX_DELAY_S", 60.0)  # none is let go before the edge stops
     async with running_edge(redis_server.url, redis_server.url, tmp_path) as edge:
@@ -182,14 +180,15 @@ async def test_a_stopping_edge_answers_what_it_holds(
 ) -> None:
     is_held = asyncio.Event()
 
-    class Telling(redirector.Redirector):
-        def _answer_to_miss(self, request: CodeRequest, delay_s: float) -> Decision | None:
-            answer = super()._answer_to_miss(request, delay_s)
-            if answer is None:
-                is_held.set()
-            return answer
+    miss = Misses.miss
 
-    monkeypatch.setattr("edge.worker.Redirector", Telling)
+    def telling(misses: Misses, address: bytes, now_s: float) -> float:
+        delay_s = miss(misses, address, now_s)
+        if delay_s > 0:
+            is_held.set()  # who waits for it goes on in the next tick
+        return delay_s
+
+    monkeypatch.setattr(Misses, "miss", telling)
     async with running_edge(redis_server.url, redis_server.url, tmp_path) as edge:
         await asyncio.gather(*(edge.get("/unknown1") for _ in range(OF_ADDRESS.free + 20)))
         begun = stopwatch.start()

@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     try:
         if is_switched_off() or folder().is_dir():
             return 0
-        _check_compiler()
+        check_tools()
         with _alone():
             _compile()
     except (CompileError, OSError) as error:
@@ -54,20 +54,18 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _check_compiler() -> None:
+def check_tools() -> None:
+    """Whether a C compiler and Python's headers are there. Raises `CompileError` where not."""
     compiler = shlex.split(sysconfig.get_config_var("CC") or "cc")[0]
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if shutil.which(compiler) is None:
-        raise CompileError(
-            f"there is no C compiler ({compiler}) on PATH: install one (Debian, Ubuntu: apt install gcc "
-            f"python{version}-dev)"
-        )
     header = Path(sysconfig.get_path("include")) / "Python.h"
-    if not header.is_file():
-        raise CompileError(
-            f"there is no {header}: install the headers of this Python (Debian, Ubuntu: apt install "
-            f"python{version}-dev)"
-        )
+    if shutil.which(compiler) is None:
+        missing = f"there is no C compiler ({compiler}) on PATH"
+    elif not header.is_file():
+        missing = f"Python's {header.name} is not in {header.parent}"
+    else:
+        return
+    packages = f"gcc python{sys.version_info.major}.{sys.version_info.minor}-dev"
+    raise CompileError(f"{missing}; install it (Debian, Ubuntu: apt install {packages}) and start again")
 
 
 @contextmanager
@@ -93,9 +91,9 @@ def _compile() -> None:
         with LOG.open("wb") as log:
             built = subprocess.run(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, check=False)
         if built.returncode != 0:
-            raise CompileError(f"the compiler failed ({built.returncode}): see {LOG.relative_to(ROOT)}")
+            raise CompileError(f"the compiler failed, {LOG.relative_to(ROOT)} says how")
         if folder() != done:
-            raise CompileError("a source was changed meanwhile: start again")
+            raise CompileError("a source was changed meanwhile; start again")
         Path(unfinished, "modules").rename(done)
     _remove_all(BUILD, but=done, prefix=FOLDER_PREFIX)
     print(f"Compiled the redirect path, {time.monotonic() - begun_s:.1f} s", flush=True)

@@ -37,7 +37,9 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 class EdgeProgram:
     """The program, its ports and its processes."""
 
-    def __init__(self, redis_url: str, folder: Path, workers: int, *, port: int | None = None) -> None:
+    def __init__(
+        self, redis_url: str, folder: Path, workers: int, *, port: int | None = None, **settings: str
+    ) -> None:
         self.port, self.metrics_port = port or free_port(), free_port()
         self.spool = folder / "spool" / "clicks"
         environment = {
@@ -48,6 +50,7 @@ class EdgeProgram:
             "SMARTLINKS_EDGE_PORT": str(self.port),
             "SMARTLINKS_EDGE_WORKERS": str(workers),
             "SMARTLINKS_METRICS_PORT": str(self.metrics_port),
+            **settings,
         }
         self.started = monotonic()
         self.process = subprocess.Popen([sys.executable, "-m", "edge"], cwd=REPOSITORY, env=environment)
@@ -103,7 +106,7 @@ def wait_until(
 
 
 @contextmanager
-def running(redis: RedisServer, folder: Path, workers: int = 1) -> Iterator[EdgeProgram]:
+def running(redis: RedisServer, folder: Path, workers: int = 1, **settings: str) -> Iterator[EdgeProgram]:
     async def put() -> None:
         store = open_link_store(redis.url)
         await store.put_link("lnk_1", 1, EdgeLink(1, "t", "own12345", "", DESTINATION), b"{}")
@@ -112,7 +115,7 @@ def running(redis: RedisServer, folder: Path, workers: int = 1) -> Iterator[Edge
         await store.close()
 
     asyncio.run(put())
-    program = EdgeProgram(redis.url, folder, workers)
+    program = EdgeProgram(redis.url, folder, workers, **settings)
     children: list[psutil.Process] = []
     try:
         wait_until(program.is_ready)

@@ -1,8 +1,9 @@
 """`Idempotency-Key` on POST (draft-ietf-httpapi-idempotency-key-header-07): the same key, the same answer.
 
 An answer that succeeded is kept for `KEPT_S` with a fingerprint of its request; what failed changed nothing
-and may be tried again. Answers hold recipients and, of `/v1/keys`, secrets: they are kept encrypted under
-the idempotency key, of which only a hash is stored.
+and may be tried again. Who carries a request out has a lease on its key, and nobody else does so meanwhile,
+nor until ten seconds after that program died. Answers hold recipients and, of `/v1/keys`, secrets: they are
+kept encrypted under the idempotency key, of which only a hash is stored.
 """
 
 import base64
@@ -21,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.callers import Caller
 from api.bodies import read_body
+from api.conventions.leases import Lease, LeaseLostError
 from api.conventions.shared_state import SharedState, SharedStateUnavailableError
 from api.ndjson import NDJSON_TYPES
 from api.problems import (
@@ -34,7 +36,6 @@ from api.problems import (
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = (b"idempotency-replayed", b"true")
 KEPT_S: Final = 24 * 3600
-UNDER_WAY_S: Final = 180  # longer than any answer takes
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 # A structured field's string, as the draft has it, or the same bare, as most senders write it.
 _KEY: Final = re.compile(
@@ -60,6 +61,9 @@ class Idempotency:
             answer = await self._answer(scope, receive, caller, offered)
         except ProblemError as error:
             await error.problem.to_response(scope["path"])(scope, receive, send)
+        except LeaseLostError:
+            problem = unavailable("Redis was out of reach, and the work was broken off midway.").problem
+            await problem.to_response(scope["path"])(scope, receive, send)
         except SharedStateUnavailableError:
             problem = unavailable("Redis can't be reached.").problem
             await problem.to_response(scope["path"])(scope, receive, send)
@@ -81,18 +85,18 @@ class Idempotency:
         slot = _Slot.of(caller, _read_key(offered))
         body = await read_body(request, MAX_BODY_BYTES)
         fingerprint = _fingerprint(scope, media_type, body)
-        found = await self._shared_state.claim(slot.name, fingerprint + _UNDER_WAY, UNDER_WAY_S)
-        if found is not None:
-            return _repeat(found, fingerprint, slot)
+        lease = await Lease.take(self._shared_state, slot.name, fingerprint + _UNDER_WAY)
+        if isinstance(lease, bytes):
+            return _repeat(lease, fingerprint, slot)
         kept = False
         try:
-            answer = await _carry_out(self._app, scope, receive, body)
+            answer = await lease.hold(_carry_out(self._app, scope, receive, body))
             if 200 <= answer.status < 300:
-                await self._shared_state.put(slot.name, fingerprint + slot.seal(answer.to_json()), KEPT_S)
+                await lease.replace(fingerprint + slot.seal(answer.to_json()), KEPT_S)
                 kept = True
         finally:
             if not kept:
-                await self._shared_state.remove(slot.name)
+                await lease.end()
         return answer
 
 
@@ -163,7 +167,7 @@ def _repeat(found: bytes, fingerprint: bytes, slot: _Slot) -> _Answer:
             IDEMPOTENCY_KEY_REUSED,
             f"This {HEADER} was used for another request in the last 24 hours; make a new one each time.",
         )
-    if found[32:] == _UNDER_WAY:
+    if found[32:].startswith(_UNDER_WAY):
         raise ProblemError(
             IDEMPOTENCY_KEY_IN_USE,
             f"The first request with this {HEADER} is still under way; try again shortly.",

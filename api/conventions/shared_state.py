@@ -34,13 +34,7 @@ class SharedState:
         except (RedisError, OSError) as error:
             raise SharedStateUnavailableError(str(error)) from error
 
-    async def remove(self, key: str) -> None:
-        try:
-            await self._redis.delete(key)
-        except (RedisError, OSError) as error:
-            raise SharedStateUnavailableError(str(error)) from error
-
-    async def evaluate(self, script: str, key: str, *arguments: float | str) -> list[int]:
+    async def evaluate(self, script: str, key: str, *arguments: float | str | bytes) -> list[int]:
         """Run a script on one key; its answer is a list of integers."""
         try:
             answer: list[int] = await self._redis.eval(script, 1, key, *arguments)

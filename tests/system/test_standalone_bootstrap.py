@@ -32,13 +32,15 @@ def pin_of(package: str) -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout with a lock file of one package, whose data files are in place."""
+    """A checkout with a lock file of one package, whose data files are in place, and its edge compiled."""
     root = tmp_path / "checkout"
     shutil.copytree(ROOT / "deploy", root / "deploy", ignore=shutil.ignore_patterns("node_modules"))
     for name, packages in PACKAGES.items():
         (root / name).write_text("".join(map(pin_of, packages)))
     lock = root / "deploy" / "standalone" / "data" / "package-lock.json"
     lock.write_text('{"packages": {"": {}}}')
+    (root / "edge").mkdir()
+    (root / "edge" / "compile.py").touch()
     (lock.parent / "node_modules").mkdir()
     shutil.copy(lock, lock.parent / "node_modules" / ".package-lock.json")
     return root
@@ -82,6 +84,13 @@ def test_installs_once_and_costs_nothing_afterwards(checkout: Path) -> None:
         seconds.append(cpu_of_children_s() - before_s)
         assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
     check_promise(min(seconds), WARM_CPU_S)
+
+
+def test_a_redirect_path_that_is_not_compiled_is_no_failure(checkout: Path) -> None:
+    (checkout / "edge" / "compile.py").write_text("import sys; sys.exit('it runs interpreted')")
+    for _ in range(2):  # also where all else is in place
+        done = bootstrap(checkout)
+        assert (done.returncode, done.stderr) == (0, "it runs interpreted\n")
 
 
 def test_adds_the_development_packages_when_asked_to(checkout: Path) -> None:

@@ -1,7 +1,7 @@
 """Stands between an edge and its Redis, and does to their conversation what a test wants."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ class Proxy:
         self.cut_after_bytes: int | None = None
         self.asked = self.asked_links = 0
         self.delay_s = 0.0
+        self.piece_bytes: Callable[[], int] | None = None
         self.cut_every: int | None = None
         self.target = target
         self._writers: set[asyncio.StreamWriter] = set()
@@ -69,6 +70,10 @@ class Proxy:
                 if self.cut_after_bytes is not None and (keep := self.cut_after_bytes) < len(data):
                     writer.write(data[:keep])
                     raise ConnectionResetError
+                while self.piece_bytes is not None and data:
+                    piece, data = data[: (size := self.piece_bytes())], data[size:]
+                    writer.write(piece)
+                    await asyncio.sleep(0)  # so that it is read by itself
             writer.write(data)
             await writer.drain()
         raise ConnectionResetError

@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.answers import RenderedAnswers
+from edge.bounds import Bounds
 from edge.code_layout import CodeLayout
 from edge.codes import code_field, link_key
 from edge.contract import EdgeLink, SpoolWriter
@@ -93,7 +94,9 @@ class Unslowed(Misses):
 class Side:
     """One edge without sockets in front."""
 
-    def __init__(self, redis: RedisAddress, folder: Path, handler: type[LaneHandler]) -> None:
+    def __init__(
+        self, redis: RedisAddress, folder: Path, handler: type[LaneHandler], bounds: Bounds = PATIENT
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.counters = Counters()
         answers, domains = RenderedAnswers(), Domains("localhost")
@@ -101,7 +104,7 @@ class Side:
         [self._segment] = folder.glob("*/*.log")
         self._clicks_seen_bytes = 0
         clock = lambda: 1_700_000_000_000  # noqa: E731 - one time for both sides
-        self._redirector = Redirector(redis, self._spool, self.counters, clock, answers, domains, PATIENT)
+        self._redirector = Redirector(redis, self._spool, self.counters, clock, answers, domains, bounds)
         self._redirector._misses = Unslowed()
         self.lane = Lane(self._redirector, answers, domains, (ipaddress.ip_network(PROXY),))
         server = web.Server(SlowPath(self._redirector, answers, domains).handle)

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,7 @@ from aggregator.metrics import AggregatorMetrics
 from aggregator.reclassify import ReclassificationWorker
 from aggregator.replay import settle_dead_letters
 from aggregator.retention import cutoffs, expire_clicks
-from aggregator.rollups import refresh
+from aggregator.rollups import cancel_returns, refresh_returns, refresh_windows
 from aggregator.webhooks.runner import run_webhooks
 from edge.contract import Ops, Settings
 from ingest.contract import (
@@ -38,6 +39,7 @@ PERIOD_S: Final = 60.0
 # Who asked for a replay looks for it at once; a look at an empty table costs nothing.
 SETTLE_PERIOD_S: Final = 2.0
 ROLL_UP_PERIOD_S: Final = 5.0
+CANCEL_PERIOD_S: Final = 1.0
 # Windows of any age are looked at in one of so many rounds, recent ones in each.
 ROUNDS_A_FULL_LOOK: Final = 60
 # Rewriting parts costs as much as merging them, and queries don't see deleted rows anyway. The engine keeps
@@ -69,6 +71,7 @@ async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> 
             _repeat(housekeeping.run_once, PERIOD_S, stop),
             _repeat(housekeeping.settle, SETTLE_PERIOD_S, stop),
             _repeat(lambda now: housekeeping.roll_up(now, stop.is_set), ROLL_UP_PERIOD_S, stop),
+            _count_returns(housekeeping, warehouse, stop),
             run_webhooks(settings, warehouse, registry, stop),
             _repeat(housekeeping.reclassify, SETTLE_PERIOD_S, stop),
         )
@@ -76,11 +79,37 @@ async def run(settings: Settings, warehouse: Warehouse, stop: asyncio.Event) -> 
         await ops.close()
 
 
-async def _repeat(work: Callable[[datetime], None], period_s: float, stop: asyncio.Event) -> None:
+async def _repeat(
+    work: Callable[[datetime], None],
+    period_s: float,
+    stop: asyncio.Event,
+    threads: ThreadPoolExecutor | None = None,
+) -> None:
+    """In one of these threads, else in one of those that all share."""
     while not stop.is_set():
-        await asyncio.to_thread(work, datetime.now(UTC))
+        await asyncio.get_running_loop().run_in_executor(threads, work, datetime.now(UTC))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), period_s)
+
+
+async def _count_returns(housekeeping: "Housekeeping", warehouse: Warehouse, stop: asyncio.Event) -> None:
+    """Beside all else, for it may take as long as it takes; only the program's end doesn't wait for it."""
+    thread = ThreadPoolExecutor(1, "returns")
+    counting = asyncio.create_task(
+        _repeat(lambda now: housekeeping.count_returns(now, stop.is_set), ROLL_UP_PERIOD_S, stop, thread)
+    )
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((counting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        while not counting.done():
+            with contextlib.suppress(WarehouseError, WarehouseUnavailableError):
+                await asyncio.to_thread(cancel_returns, warehouse)
+            await asyncio.wait((counting,), timeout=CANCEL_PERIOD_S)
+        await counting
+    finally:
+        counting.cancel()
+        stopping.cancel()
+        thread.shutdown(wait=False)
 
 
 class Housekeeping:
@@ -105,6 +134,7 @@ class Housekeeping:
         self._reclassifications = reclassifications
         self._runs = 0
         self._roll_ups = 0
+        self._counts = 0
 
     def run_once(self, now: datetime) -> None:
         """Run each task, whatever becomes of the others. Blocks."""
@@ -128,9 +158,23 @@ class Housekeeping:
         self._attempt(
             "roll_up",
             lambda: self._metrics.windows.inc(
-                refresh(self._warehouse, now, everything=everything, is_stopped=is_stopped)
+                refresh_windows(self._warehouse, now, everything=everything, is_stopped=is_stopped)
             ),
         )
+
+    def count_returns(self, now: datetime, is_stopped: Callable[[], bool] = lambda: False) -> None:
+        """Count who returned on a day, where that is stale. A full look goes on until nothing is. Blocks."""
+        everything = self._counts % ROUNDS_A_FULL_LOOK == 0
+        counted = 0
+
+        def count() -> None:
+            nonlocal counted
+            counted = refresh_returns(self._warehouse, now, everything=everything, is_stopped=is_stopped)
+
+        self._attempt("count_returns", count)
+        self._metrics.windows.inc(counted)
+        if not (everything and counted):
+            self._counts += 1
 
     def reclassify(self, now: datetime) -> None:
         """Judge clicks again: by their timing, and those that somebody asked for. Blocks."""

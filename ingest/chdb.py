@@ -73,6 +73,14 @@ class ChdbWarehouse:
             session.command(sql, parameters)
         self._inserts.forget_types()
 
+    def run_job(self, job: str, sql: str, parameters: Mapping[str, object] | None = None) -> None:
+        with self._session() as session:
+            session.run_job(job, sql, parameters)
+
+    def cancel_job(self, job: str) -> None:
+        with self._session() as session:
+            session.cancel_job(job)
+
     def close(self) -> None:
         """Close every handle; the engine stops with the last. Queries under way end first."""
         self._closed = True

@@ -98,9 +98,9 @@ class ClickHouseSession:
         self._client = client
         self._compression = None if compression == "none" else compression
         self._types: dict[str, dict[str, ClickHouseType]] = {}
-        where = "" if cluster is None else f" ON CLUSTER `{cluster}`"
+        self._where = "" if cluster is None else f" ON CLUSTER `{cluster}`"
         with mapped_errors():
-            client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{where}")
+            client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{self._where}")
         client.database = database
 
     def insert(self, table: str, columns: Mapping[str, Column], *, token: str) -> None:
@@ -147,6 +147,17 @@ class ClickHouseSession:
             self._client.command(sql, parameters=_as_dict(parameters))
         self.forget_types()  # it may have changed a table
 
+    def run_job(self, job: str, sql: str, parameters: Mapping[str, object] | None = None) -> None:
+        run_job(self._client, job, sql, parameters)
+
+    def cancel_job(self, job: str) -> None:
+        with mapped_errors():
+            self._client.command(
+                f"KILL QUERY{self._where} WHERE current_database = currentDatabase()"
+                " AND Settings['log_comment'] = {job:String} ASYNC",
+                parameters={"job": job},
+            )
+
     def forget_types(self) -> None:
         """Read the tables' column types again before the next insert."""
         self._types.clear()
@@ -177,6 +188,12 @@ class ClickHouseSession:
         if unknown := [name for name in columns if name not in types]:
             raise WarehouseError(f"table {table} has no column {', '.join(unknown)}")
         return [types[name] for name in columns]
+
+
+def run_job(client: Client, job: str, sql: str, parameters: Mapping[str, object] | None) -> None:
+    """See `Warehouse.run_job`. The engine knows a job by its comment, also when its program is gone."""
+    with mapped_errors():
+        client.command(sql, parameters=_as_dict(parameters), settings={"log_comment": job})
 
 
 def _as_dict(parameters: Mapping[str, object] | None) -> dict[str, object]:

@@ -49,6 +49,17 @@ class Warehouse(Protocol):
         """A statement without rows: DDL, DELETE."""
         ...
 
+    def run_job(self, job: str, sql: str, parameters: Mapping[str, object] | None = None) -> None:
+        """A statement without rows that may take as long as it takes; `job` names it for `cancel_job`."""
+        ...
+
+    def cancel_job(self, job: str) -> None:
+        """Cancel what runs under this name in this database, whichever program began it.
+
+        Does not wait until it has ended. Whoever waits for it gets a `WarehouseUnavailableError`.
+        """
+        ...
+
     def close(self) -> None: ...
 
 

@@ -3,7 +3,8 @@
 Nobody else writes them. Whoever changes or deletes stored clicks calls `mark_dirty`.
 """
 
-from aggregator.rollups.refresh import refresh
+from aggregator.rollups.refresh import refresh, refresh_returns, refresh_windows
+from aggregator.rollups.returns import cancel_returns
 from aggregator.rollups.windows import (
     DAY_S,
     DETAILED_FROM_CLICKS,
@@ -33,6 +34,9 @@ __all__ = [
     "QUARTER_S",
     "TOTAL",
     "Dimension",
+    "cancel_returns",
     "mark_dirty",
     "refresh",
+    "refresh_returns",
+    "refresh_windows",
 ]

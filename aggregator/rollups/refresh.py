@@ -64,32 +64,59 @@ def refresh(
     everything: bool = False,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> int:
+    """Refresh windows, then who returned: on one day, or with `everything` on all; how many. Blocks."""
+    computed = refresh_windows(warehouse, now, everything=everything, is_stopped=is_stopped)
+    while counted := refresh_returns(warehouse, now, everything=everything, is_stopped=is_stopped):
+        computed += counted
+        if not everything:
+            break
+    return computed
+
+
+def refresh_windows(
+    warehouse: Warehouse,
+    now: datetime,
+    *,
+    everything: bool = False,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> int:
     """Compute the stale windows that have ended by `now`, the newest first; how many those were.
 
-    Looks at recent windows only, unless `everything`; at quarters only while they are recent. Who returned is
-    counted for the latest day only that needs it much, unless `everything`: it takes long, and reports do
-    without it for a while, but not without windows. At most `WINDOWS_A_ROUND` a grain: more stay for the next
-    call. The finest come first, since the open day has nothing else. Blocks.
+    Looks at recent windows only, unless `everything`; at quarters only while they are recent. At most
+    `WINDOWS_A_ROUND` a grain: more stay for the next call. The finest come first, since the open day has
+    nothing else. Blocks.
     """
     computed = 0
-    are_all_found = True
     for grain_s in reversed(GRAINS_S):
         stale = find_stale(warehouse, grain_s, now, everything=everything)
-        are_all_found &= len(stale) < WINDOWS_A_ROUND
         for windows in group_alike(stale):
             if is_stopped():
                 return computed
             compute_alike(warehouse, windows, stale, compute)
             computed += len(windows)
-    if are_all_found:
-        stale = returns.find_stale(warehouse, now, least=0 if everything else returns.MUCH_CHANGED)
-        if not everything:
-            stale = [window for window in stale if window.start_s == stale[0].start_s]
-        for windows in group_alike(stale):
-            if is_stopped():
-                return computed
-            compute_alike(warehouse, windows, stale, compute_returns)
-            computed += len(windows)
+    return computed
+
+
+def refresh_returns(
+    warehouse: Warehouse,
+    now: datetime,
+    *,
+    everything: bool = False,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> int:
+    """Count who returned on the latest day of which that is stale; for how many subjects it was.
+
+    A day of which little changed is left alone, unless `everything`. It may take minutes, and reports do
+    without it for a while, so nothing else should wait for it. Blocks.
+    """
+    stale = returns.find_stale(warehouse, now, least=0 if everything else returns.MUCH_CHANGED)
+    latest = [window for window in stale if window.start_s == stale[0].start_s]
+    computed = 0
+    for windows in group_alike(latest):
+        if is_stopped():
+            break
+        compute_alike(warehouse, windows, latest, compute_returns)
+        computed += len(windows)
     return computed
 
 

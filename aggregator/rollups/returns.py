@@ -25,6 +25,7 @@ from aggregator.rollups.windows import (
 from ingest.contract import Warehouse
 
 WINDOWS_A_ROUND: Final = 1_000
+JOB: Final = "count who returned"
 # Counted from fewer clicks on than reports need it: it is to be there when they do.
 FROM_CLICKS: Final = EXACT_UP_TO_CLICKS * 2 // 3
 # With changes of this share of a day's clicks, who returned on it is counted again at once.
@@ -179,10 +180,20 @@ def find_stale(
 
 
 def compute_returns(warehouse: Warehouse, windows: Sequence[Window]) -> None:
-    """Replace these by what the rows say now. All are of one tenant and scope. Blocks."""
+    """Replace these by what the rows say now. All are of one tenant and scope. Blocks.
+
+    That may take minutes. `cancel_returns` ends it with a `WarehouseUnavailableError`.
+    """
+    # What a program left to the engine that died, or that the engine's answer didn't reach, would only cost.
+    cancel_returns(warehouse)
     ordered = sorted(windows, key=lambda window: window.start_s)
     for first_s, alike in itertools.groupby(ordered, key=lambda window: window.start_s):
         _compute([*alike], first_s, warehouse)
+
+
+def cancel_returns(warehouse: Warehouse) -> None:
+    """End the count that is under way, if there is one, whoever began it. Does not wait for its end."""
+    warehouse.cancel_job(JOB)
 
 
 def _compute(windows: Sequence[Window], first_s: int, warehouse: Warehouse) -> None:
@@ -199,7 +210,7 @@ def _compute(windows: Sequence[Window], first_s: int, warehouse: Warehouse) -> N
         "to_ms": (day_s + DAY_S) * 1000,
         "look_back": LOOK_BACK_S,
     }
-    warehouse.command(_statement(windows[0].scope), parameters)
+    warehouse.run_job(JOB, _statement(windows[0].scope), parameters)
     warehouse.command(_WINDOWS, parameters)
 
 

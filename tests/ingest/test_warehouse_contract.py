@@ -191,6 +191,34 @@ def test_threads_share_a_warehouse(numbers: Warehouse) -> None:
     assert totals(numbers) == (120, 120)
 
 
+def test_a_job_is_cancelled_by_its_name_alone(numbers: Warehouse) -> None:
+    endless = (
+        "INSERT INTO numbers (n) SELECT sleepEachRow(0.1) + {start:UInt8} FROM system.numbers"
+        " SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0"
+    )
+    under_way = (
+        "SELECT groupArray(Settings['log_comment']) FROM system.processes"
+        " WHERE current_database = currentDatabase() AND Settings['log_comment'] != ''"
+    )
+
+    def wait_for(*jobs: str) -> None:
+        while set(numbers.query(under_way)[0][0]) != set(jobs):
+            pass
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = [threads.submit(numbers.run_job, job, endless, {"start": 1}) for job in "ab"]
+        wait_for("a", "b")
+        numbers.cancel_job("a")
+        with pytest.raises(WarehouseUnavailableError):
+            first.result()
+        wait_for("b")
+        assert not second.done()
+        numbers.cancel_job("b")
+        with pytest.raises(WarehouseUnavailableError):
+            second.result()
+    numbers.cancel_job("a")  # nothing of that name is there
+
+
 def test_the_probe_accepts_it_and_leaves_nothing_behind(empty_warehouse: Warehouse) -> None:
     verify_deduplication(empty_warehouse)
     assert empty_warehouse.query("SHOW TABLES") == []

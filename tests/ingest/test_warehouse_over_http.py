@@ -5,12 +5,29 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from urllib3.util.timeout import Timeout
 
 from aggregator.contract import migrate
-from ingest.contract import Warehouse, open_warehouse
+from ingest.clickhouse import ClickHouseWarehouse
+from ingest.contract import Warehouse, WarehouseUnavailableError, open_warehouse
 from tests.fixtures.ports import free_ports
 from tests.fixtures.warehouse import clickhouse_server
 from tests.ingest.warehouse_faults import cut_replies, ingest_all
+
+
+def test_a_job_waits_longer_than_other_statements_do(clickhouse_url: str) -> None:
+    warehouse = ClickHouseWarehouse(clickhouse_url, "jobs")
+    warehouse.command("CREATE TABLE IF NOT EXISTS sums (n UInt64) ENGINE = MergeTree ORDER BY n")
+    # One block, so that the server has no progress to tell of meanwhile, as amid a large join.
+    slow = (
+        "INSERT INTO sums SELECT sum(sleepEachRow(1)) FROM numbers(3)"
+        " SETTINGS function_sleep_max_microseconds_per_block = 0"
+    )
+    warehouse._client._backend.timeout = Timeout(read=1)
+    with pytest.raises(WarehouseUnavailableError):
+        warehouse.command(slow)
+    warehouse.run_job("sum up", slow)
+    warehouse.close()
 
 
 @pytest.mark.drill

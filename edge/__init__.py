@@ -1,5 +1,5 @@
 """Answers redirects: code to link to device's destination, and the click in the spool before the answer."""
 
-from edge.compiled import find_package
+from edge import compiled
 
-__path__ = [*find_package(), *__path__]
+compiled.put_first(__path__)

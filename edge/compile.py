@@ -5,6 +5,7 @@ nothing else is different.
 """
 
 import fcntl
+import os
 import shlex
 import shutil
 import subprocess
@@ -19,12 +20,10 @@ from pathlib import Path
 from typing import Final
 
 import edge
-from edge.compiled import BUILD, FOLDER_PREFIX, MODULES, ROOT, folder, is_switched_off
+from edge.compiled import BUILD, FOLDER_PREFIX, LIBRARY, MODULES, ROOT, folder, is_switched_off
 
 CACHE: Final = ROOT / ".cache"
 LOG: Final = CACHE / "edge-compile.log"
-LIBRARY: Final = "edge.redirect_path"
-"""What mypyc calls the library that holds all modules, with `__mypyc` behind it."""
 _UNFINISHED: Final = ".edge-"
 _MYPY_OPTIONS: Final = (
     "--config-file=",  # what a type checker may complain of is no reason to run interpreted
@@ -94,9 +93,18 @@ def _compile() -> None:
             raise CompileError(f"the compiler failed, {LOG.relative_to(ROOT)} says how")
         if folder() != done:
             raise CompileError("a source was changed meanwhile; start again")
-        Path(unfinished, "modules").rename(done)
+        modules = Path(unfinished, "modules")
+        _sync(modules)
+        modules.rename(done)
     _remove_all(BUILD, but=done, prefix=FOLDER_PREFIX)
     print(f"Compiled the redirect path, {time.monotonic() - begun_s:.1f} s", flush=True)
+
+
+def _sync(parent: Path) -> None:
+    """Have the disk hold all files, so that no power cut leaves a module in half under its final name."""
+    for path in parent.glob("*/*"):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def _remove_all(parent: Path, *, prefix: str, but: Path | None) -> None:

@@ -8,6 +8,7 @@ form that it had before, but interpreted until it is compiled again.
 import hashlib
 import os
 import sys
+from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 BUILD: Final = ROOT / "build"
 FOLDER_PREFIX: Final = "edge-"
 INTERPRETED: Final = "SMARTLINKS_INTERPRETED"
+LIBRARY: Final = "edge.redirect_path"
+"""The library that all compiled modules are in; mypyc puts `__mypyc` behind it."""
 
 MODULES: Final = (
     "answers",
@@ -56,20 +59,24 @@ def folder() -> Path:
     return BUILD / (FOLDER_PREFIX + digest.hexdigest()[:32])
 
 
-def find_package() -> list[str]:
-    """The folder of compiled modules, where there is one: in `edge.__path__` it goes before the sources."""
+def put_first(package_path: list[str]) -> None:
+    """Put the compiled modules before the sources in `edge.__path__`, where there are any that load."""
     if is_switched_off():
-        return []
+        return
     try:
         package = folder() / "edge"
     except OSError:  # the sources are not where they were imported from, or without a lock file
-        return []
-    return [str(package)] if package.is_dir() else []
+        return
+    if not package.is_dir():
+        return
+    package_path.insert(0, str(package))
+    try:
+        import_module(f"{LIBRARY}__mypyc")
+    except ImportError:  # made on another machine, or on a disk that nothing may be executed from
+        package_path.pop(0)
 
 
 def is_in_use() -> bool:
     """Whether the redirect path runs compiled. Imports it."""
-    from importlib import import_module
-
     modules = (import_module(f"edge.{name}") for name in MODULES)
     return all(isinstance(module.__loader__, ExtensionFileLoader) for module in modules)

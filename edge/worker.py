@@ -98,7 +98,7 @@ async def serve_worker(
     for each in listener.sockets:
         _bound_buffers(each)
     is_compiled = compiled.is_in_use()
-    _log.info("the redirect path runs %s", "compiled" if is_compiled else "interpreted")
+    _log.info("the redirect path runs %s", "compiled" if is_compiled else "interpreted (see edge/compile.py)")
     metrics = EdgeMetrics(registry or CollectorRegistry(), is_compiled=is_compiled)
     drained, ended = asyncio.Event(), threading.Event()
     async with asyncio.TaskGroup() as tasks:  # a task that fails ends the worker: its parent starts another

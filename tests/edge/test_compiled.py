@@ -101,6 +101,16 @@ def test_what_was_edited_runs_as_it_stands(checkout: Path, edited: str) -> None:
 
 
 @pytest.mark.needs_compiler
+def test_what_does_not_load_is_left_alone(checkout: Path) -> None:
+    """As what was compiled for another machine."""
+    [library] = checkout.glob("build/*/edge/redirect_path__mypyc.*")
+    library.write_bytes(b"\x7fELF of no machine".ljust(4_096))
+    is_in_use, files = where(checkout)
+    assert not is_in_use
+    assert files == [str(checkout / "edge" / f"{name}.py") for name in MODULES]
+
+
+@pytest.mark.needs_compiler
 def test_of_two_at_once_one_compiles_and_what_is_old_goes(sources: Path) -> None:
     listed = sources / "edge" / "compiled.py"
     shortened, count = re.subn(

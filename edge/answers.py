@@ -104,7 +104,7 @@ class RenderedAnswers:
 
     def render(self, decision: Decision) -> bytes:
         if decision.destination:
-            return b"HTTP/1.1 302 Found\r\nLocation: " + decision.destination + self._redirect_rest
+            return b"HTTP/1.1 302 Found\r\nLocation: %b%b" % (decision.destination, self._redirect_rest)
         return self._pages.get((decision.outcome, decision.page)) or self._render_page(decision)
 
     def _render_page(self, decision: Decision) -> bytes:

@@ -6,13 +6,13 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """`deadline_s`: how long a request waits for Redis. `codes_a_generation`: half of what the cache holds.
+    """`deadline_s`: how long a request waits for Redis. `codes_cached`: codes that it keeps.
 
     `max_held`: answers to misses that are held at a time.
     """
 
     deadline_s: float = 0.23  # with a sweep after it still well within the 300 ms that are promised
-    codes_a_generation: int = 43_690
+    codes_cached: int = 131_072
     max_held: int = 1_000
 
 

@@ -1,16 +1,17 @@
 """The click event in JSON (`edge/clicks.py` lists its fields), put together from parts made beforehand."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, get_args
 
 import orjson
 
-from edge.clicks import MAX_HEADER_CHARS, SIGNAL_HEADERS, VERSION
+from edge.clicks import MAX_HEADER_CHARS, SIGNAL_HEADERS, VERSION, Outcome, Route
 from edge.known_link import KnownLink
 from edge.links import EdgeLink
 from edge.request import CodeRequest
 from edge.routing import Decision
 
+_WORDS: Final[dict[str, bytes]] = {word: word.encode() for word in (*get_args(Route), *get_args(Outcome))}
 _NO_LINK_FIELDS: Final = orjson.dumps({"link": 0, "tenant": "", "personal": False})[1:-1]
 
 
@@ -37,12 +38,9 @@ class ClickEncoder:
     """Encodes the clicks of one spool."""
 
     def __init__(self, source: int) -> None:
-        self._template: Final = (
-            b'{"v":%d,"source":%d,"seq":%%%%d,"ts":%%d,"code":"%%%%b",%%%%b,"method":"%%%%b",'
-            b'"route":"%%%%b","outcome":"%%%%b","ip":"%%%%b",%%%%b}' % (VERSION, source)
-        )
+        self._begin: Final = b'{"v":%d,"source":%d,"seq":' % (VERSION, source)
         self._ts_ms = -1
-        self._template_of_ts = b""
+        self._ts = b""
 
     def encode(
         self, seq: int, ts_ms: int, request: CodeRequest, known: KnownLink | None, decision: Decision
@@ -53,14 +51,17 @@ class ClickEncoder:
         """
         if ts_ms != self._ts_ms:
             self._ts_ms = ts_ms
-            self._template_of_ts = self._template % ts_ms
-        return self._template_of_ts % (
+            self._ts = b"%d" % ts_ms
+        link = _NO_LINK_FIELDS if known is None else known.click_fields[request.code != known.code]
+        return b'%b%d,"ts":%b,"code":"%b",%b,"method":"%b","route":"%b","outcome":"%b","ip":"%b",%b}' % (
+            self._begin,
             seq,
+            self._ts,
             request.code,
-            _NO_LINK_FIELDS if known is None else known.click_fields[request.code != known.code],
+            link,
             request.method,
-            decision.route.encode(),
-            decision.outcome.encode(),
+            _WORDS[decision.route],
+            _WORDS[decision.outcome],
             request.address,
             request.headers.click_fields,
         )

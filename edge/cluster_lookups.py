@@ -28,6 +28,7 @@ from edge.cluster_keys import (
     group_of_link,
     link_key,
 )
+from edge.code_finder import hget
 from edge.domains import Domains
 from edge.links import EDGE_FIELDS
 from edge.lookups import LINK_PREFIX, LookupsOwner, changed_links
@@ -92,7 +93,7 @@ class ClusterLookups:
     def close(self) -> None:
         self._cluster.close()
 
-    def ask_codes(self, fields: Sequence[bytes]) -> None:
+    def ask_codes(self, fields: list[bytes]) -> None:
         for field in fields:
             self._ask_code(_Ask(field, group_of_field(field)))
 
@@ -130,7 +131,7 @@ class ClusterLookups:
             self._send(ask, encode_command(b"EXISTS", WHOLE_KEYS[ask.group]), self._on_code_marker)
             self._send(ask, _hget(ask.what), self._on_code_found)
         else:
-            self._owner.on_numbers((ask.what,), (reply,))
+            self._owner.on_numbers([ask.what], [reply])
 
     def _on_code_marker(self, ask: _Ask, reply: object) -> None:
         ask.marker = reply
@@ -146,7 +147,7 @@ class ClusterLookups:
         if UNANSWERED in {ask.marker, ask.found} or ask.releases != self._releases:
             self._ask_code_again(ask)
         elif ask.found is not None:
-            self._owner.on_numbers((ask.what,), (ask.found,))
+            self._owner.on_numbers([ask.what], [ask.found])
         else:
             self._owner.on_missing(ask.what, _refusal(ask.marker))
 
@@ -210,8 +211,7 @@ class _SharedKeysSender:
 
 
 def _hget(field: bytes) -> bytes:
-    key = code_key(field)
-    return b"*3\r\n$4\r\nHGET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(key), key, len(field), field)
+    return hget(code_key(field), field)
 
 
 def _refusal(marker: object) -> Any:

@@ -4,7 +4,7 @@
 held until the new one is known, and then asked by that.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 from edge.code_layout import LAYOUT_KEY, CodeLayout
@@ -13,7 +13,9 @@ from edge.redis_pipeline import RedisDoubtError, RedisPipeline, encode_command
 _GET_LAYOUT: Final = encode_command(b"GET", LAYOUT_KEY)
 _FIND_IN_TWO: Final = b"return redis.call('HGET', KEYS[1], ARGV[1]) or redis.call('HGET', KEYS[2], ARGV[1])"
 
-OnNumbers = Callable[[Sequence[bytes], Sequence[object]], None]
+_LENGTHS: Final = [b"$%d\r\n" % length for length in range(256)]
+
+OnNumbers = Callable[[list[bytes], list[Any]], None]
 
 
 class CodeFinder:
@@ -32,26 +34,21 @@ class CodeFinder:
         self._layouts_asked += 1
         self._pipeline.send(_GET_LAYOUT, self._on_layout, None)
 
-    def ask(self, fields: Sequence[bytes]) -> None:
+    def ask(self, fields: list[bytes]) -> None:
         """Ask which links hold the codes with these fields (`edge.codes.code_field`), by one write."""
         if self._layouts_asked:
             self._held += fields
         elif fields:
             self._pipeline.send_many(self._commands(fields), self._on_replies, fields)
 
-    def _commands(self, fields: Sequence[bytes]) -> bytes:
+    def _commands(self, fields: list[bytes]) -> bytes:
         layout = self._layout
         if layout.is_splitting:
             script = (b"EVAL", _FIND_IN_TWO, b"2")
             return b"".join([encode_command(*script, *layout.keys(field), field) for field in fields])
-        return b"".join(
-            [
-                b"*3\r\n$4\r\nHGET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(key), key, len(field), field)
-                for field, key in zip(fields, layout.keys_of(fields), strict=True)
-            ]
-        )
+        return b"".join([hget(layout.key(field), field) for field in fields])
 
-    def _on_replies(self, fields: Sequence[bytes], replies: Sequence[object]) -> None:
+    def _on_replies(self, fields: list[bytes], replies: list[Any]) -> None:
         if self._layouts_asked and None in replies:
             pairs = list(zip(fields, replies, strict=True))
             self._held += [field for field, reply in pairs if reply is None]  # it may have moved before
@@ -69,3 +66,8 @@ class CodeFinder:
             raise RedisDoubtError(str(error)) from error
         held, self._held = self._held, []
         self.ask(held)
+
+
+def hget(key: bytes, field: bytes) -> bytes:
+    """The command that asks for a field of a hash."""
+    return b"*3\r\n$4\r\nHGET\r\n%b%b\r\n%b%b\r\n" % (_LENGTHS[len(key)], key, _LENGTHS[len(field)], field)

@@ -21,18 +21,24 @@ LIBRARY: Final = "edge.redirect_path"
 """The library that all compiled modules are in; mypyc puts `__mypyc` behind it."""
 
 MODULES: Final = (
+    "address",
     "answers",
     "cache",
     "click_json",
+    "code_cache",
     "code_finder",
     "code_layout",
     "counters",
+    "domains",
+    "headers",
     "known_link",
+    "lane",
     "redirector",
     "redis_pipeline",
     "request",
     "resolver",
-    "sharded_cache",
+    "routing",
+    "spool_frame",
 )
 """The redirect path, as names in the package `edge`. What they import may stay interpreted."""
 

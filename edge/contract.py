@@ -23,18 +23,16 @@ from edge.serving import serve_edge
 from edge.settings import PREFIX, Settings, SettingsError, load
 from edge.spool import (
     LOCK_NAME,
-    MAX_LINE_BYTES,
     SEGMENT_NAME,
     SOURCE_NAME,
     Cut,
     ShortWriteError,
     SpoolWriter,
     cut_records,
-    frame,
     new_source_id,
     segment_name,
-    unframe,
 )
+from edge.spool_frame import MAX_LINE_BYTES, frame, unframe
 
 __all__ = [
     "CUSTOM",

@@ -16,7 +16,7 @@ import ipaddress
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -131,9 +131,9 @@ def _own(ours: Decision, url: str | None, page: Mapping[str, str] | None) -> Dec
         destination = url.encode("ascii")
         if not fits_location(destination):
             raise ValueError("a URL is no visible ASCII")
-        return ours._replace(outcome="redirected" if ours is GONE else ours.outcome, destination=destination)
+        return replace(ours, outcome="redirected" if ours is GONE else ours.outcome, destination=destination)
     if page is not None:
-        return ours._replace(page=render_page(page["title"], page["message"], language=""))
+        return replace(ours, page=render_page(page["title"], page["message"], language=""))
     return ours
 
 

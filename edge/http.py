@@ -27,8 +27,8 @@ class Connection(Protocol):
         ...
 
 
-class _Waiting:
-    """A `CodeRequest` that aiohttp has parsed."""
+class _Waiting(CodeRequest):
+    """A request that aiohttp has parsed."""
 
     def __init__(
         self,
@@ -38,19 +38,16 @@ class _Waiting:
         domains: Domains,
     ) -> None:
         """`values` are those of the request's headers, by lower-case name."""
+        super().__init__(request.method.encode())
         self._request = request
-        self.method = request.method.encode()
         self.suffix, self.code, self.query = target
         self.headers = read_headers(values, domains)
         forwarded_for = values.get(FORWARDED_FOR, b"")
         self.address = cast("Connection", request.protocol).client_address(forwarded_for)
-        self.deadline = 0.0
-        self.followers: list[CodeRequest] | None = None
         self.decided: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
 
-    @property
-    def transport(self) -> asyncio.Transport | None:
-        return self._request.transport
+    def is_gone(self) -> bool:
+        return self._request.transport is None
 
     def answer(self, decision: Decision) -> None:
         if not self.decided.done():

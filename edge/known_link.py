@@ -10,12 +10,13 @@ from edge.routing import Decision, Platform
 class KnownLink:
     """A link with what is derived from it once.
 
-    `suffix` ends with a slash, or is empty. `click_fields` are the click event's fields that come from the
-    link, as JSON without braces: with its own code, and with a personal one. `fixed_decisions` as in
-    `edge.routing`.
+    `digits` is its number as Redis holds it with each code. `suffix` ends with a slash, or is empty.
+    `click_fields` are the click event's fields that come from the link, as JSON without braces: with its own
+    code, and with a personal one. `fixed_decisions` as in `edge.routing`.
     """
 
     link: EdgeLink
+    digits: bytes
     suffix: bytes
     code: bytes
     click_fields: tuple[bytes, bytes]

@@ -25,4 +25,6 @@ def read_link(number: int, values: Sequence[bytes | None]) -> KnownLink | None:
         _log.error("link:%d in Redis has a URL that is no visible ASCII, so it is not served", number)
         return None
     suffix = f"{link.suffix}/".encode() if link.suffix else b""
-    return KnownLink(link, suffix, link.code.encode(), link_fields(link), fixed_decisions(link))
+    return KnownLink(
+        link, b"%d" % number, suffix, link.code.encode(), link_fields(link), fixed_decisions(link)
+    )

@@ -31,7 +31,7 @@ class Lookups(Protocol):
         """Drop all connections. `run` has been cancelled before."""
         ...
 
-    def ask_codes(self, fields: Sequence[bytes]) -> None:
+    def ask_codes(self, fields: list[bytes]) -> None:
         """Ask, now, which links hold the codes with these fields (`edge.codes.code_field`)."""
         ...
 
@@ -43,7 +43,7 @@ class Lookups(Protocol):
 class LookupsOwner(Protocol):
     """Whom look-ups are answered to."""
 
-    def on_numbers(self, fields: Sequence[bytes], replies: Sequence[object]) -> None:
+    def on_numbers(self, fields: list[bytes], replies: list[Any]) -> None:
         """Redis's replies for codes: each its link's number, or None where nobody has it."""
         ...
 

@@ -15,9 +15,10 @@ from edge.misses import Misses
 from edge.orphans import OrphanAllowance
 from edge.redis_address import ClusterAddress, RedisAddress
 from edge.request import CodeRequest
-from edge.resolver import Resolved, Resolver
+from edge.resolver import Resolver
 from edge.routing import GONE, NOT_FOUND, TOO_MANY_MISSES, Decision, decide
-from edge.spool import ShortWriteError, SpoolWriter, frame_all
+from edge.spool import ShortWriteError, SpoolWriter
+from edge.spool_frame import frame
 
 _log = logging.getLogger(__name__)
 
@@ -45,12 +46,13 @@ class Redirector:
         self.resolver: Final = Resolver(redis, domains, counters, self._settle_all, self.flush, bounds)
         self._domains = domains
         self._spool = spool
-        self._encode = ClickEncoder(spool.source).encode
+        self._encoder = ClickEncoder(spool.source)
+        self._take_seq = spool.take_seq
         self._counters = counters
         self._clock_ms = clock_ms
         self._answers = answers
         self._loop = asyncio.get_running_loop()
-        self._settled: list[tuple[CodeRequest, KnownLink | Decision]] = []
+        self._settled: list[CodeRequest] = []
         self._is_spooling = True
         self._misses = Misses()
         self._orphans = OrphanAllowance()
@@ -61,15 +63,17 @@ class Redirector:
         """Answer the request in this tick or, where Redis must be asked, a later one."""
         domain = request.headers.domain
         if domain is None:
-            self._settle(request, self._domains.refusal(None))
+            request.found = self._domains.refusal(None)
+            self._settle(request)
             return
-        field = request.code + domain.tag  # as `edge.codes.code_field`
+        field = request.code + domain.tag if domain.tag else request.code  # as `edge.codes.code_field`
         known = self.resolver.find(field)
         if known is None or known.suffix != request.suffix:  # a wrong suffix takes as long as a wrong code
             self.resolver.ask(field, request)
         else:
             self._counters.cache_hits += 1
-            self._settle(request, known)
+            request.found = known
+            self._settle(request)
 
     def flush(self) -> None:
         """Decide on all that is settled, spool the clicks, answer."""
@@ -77,32 +81,37 @@ class Redirector:
             return
         settled, self._settled = self._settled, []
         now_ms = self._clock_ms()
-        answered: list[tuple[CodeRequest, Decision]] = []
-        clicks: list[bytes] = []
-        encode, take_seq = self._encode, self._spool.take_seq
+        answered: list[CodeRequest] = []
+        decisions: list[Decision] = []
+        frames: list[bytes] = []
         missing = self._misses.by_address
         is_anyone_missing = len(missing) > 0
-        for request, found in settled:
-            if request.transport is None:
+        for request in settled:
+            if request.is_gone():
                 continue
-            if isinstance(found, Decision) or request.suffix != found.suffix:
-                refusal = found if isinstance(found, Decision) else NOT_FOUND
-                answer = self._miss(request, now_ms, clicks) if refusal is NOT_FOUND else refusal
+            known = request.found
+            if not isinstance(known, KnownLink) or request.suffix != known.suffix:
+                refusal = NOT_FOUND if isinstance(known, KnownLink) else known
+                answer = self._miss(request, now_ms, frames) if refusal is NOT_FOUND else refusal
                 if answer is None:
                     continue
                 decision = answer
             else:
                 if is_anyone_missing and request.address in missing:
                     self._misses.hit(request.address)
-                fixed, platform = found.fixed_decisions, request.headers.platform
-                decision = fixed[platform] if fixed is not None else _decide(found, request, now_ms)
-                clicks.append(encode(take_seq(), now_ms, request, found, decision))
-            answered.append((request, decision))
-        if clicks:
-            self._append(clicks)
+                fixed = known.fixed_decisions
+                decision = (
+                    fixed[request.headers.platform] if fixed is not None else _decide(known, request, now_ms)
+                )
+                frames.append(frame(self._encoder.encode(self._take_seq(), now_ms, request, known, decision)))
+            answered.append(request)
+            decisions.append(decision)
+        if frames:
+            self._append(frames)
         self._answers.turn_to(now_ms // 1000)
         counts = self._counters.answers
-        for request, decision in answered:
+        for at, request in enumerate(answered):
+            decision = decisions[at]
             counts[decision.outcome] += 1
             request.answer(decision)
 
@@ -117,13 +126,14 @@ class Redirector:
             timer.cancel()
             self._answer_held(request)
 
-    def _miss(self, request: CodeRequest, now_ms: int, clicks: list[bytes]) -> Decision | None:
-        """Note a miss, add its orphan to `clicks`; what to answer now, None where the answer is held."""
+    def _miss(self, request: CodeRequest, now_ms: int, frames: list[bytes]) -> Decision | None:
+        """Note a miss, add its orphan to `frames`; what to answer now, None where the answer is held."""
         now_s = self._loop.time()
         delay_s = self._misses.miss(request.address, now_s)
         if request.headers.domain is not None:  # else no code was looked for
             if delay_s == 0 and self._orphans.take(now_s):
-                clicks.append(self._encode(self._spool.take_seq(), now_ms, request, None, NOT_FOUND))
+                orphan = self._encoder.encode(self._take_seq(), now_ms, request, None, NOT_FOUND)
+                frames.append(frame(orphan))
             else:
                 self._counters.orphans_unrecorded += 1
         return self._answer_to_miss(request, delay_s)
@@ -139,38 +149,36 @@ class Redirector:
 
     def _answer_held(self, request: CodeRequest) -> None:
         del self._held[request]
-        if request.transport is not None:
+        if not request.is_gone():
             refusal = self._domains.refusal(request.headers.domain)
             self.note(refusal.outcome)
             request.answer(refusal)
 
-    def _append(self, clicks: list[bytes]) -> None:
-        frames = frame_all(clicks)
-        spooled = len(clicks)
+    def _append(self, frames: list[bytes]) -> None:
+        joined = b"".join(frames)
+        spooled = len(frames)
         try:
-            self._spool.append(frames)
+            self._spool.append(joined)
         except OSError as error:
             spooled = error.records if isinstance(error, ShortWriteError) else 0
-            self._counters.clicks_dropped += len(clicks) - spooled
+            self._counters.clicks_dropped += len(frames) - spooled
             if self._is_spooling:
                 _log.error("clicks are being dropped, the spool can't be written: %s", error)
             self._is_spooling = False
         else:
-            self._counters.spool_bytes += len(frames)
+            self._counters.spool_bytes += len(joined)
             if not self._is_spooling:
                 _log.info("clicks are being spooled again")
             self._is_spooling = True
         self._counters.clicks_spooled += spooled
 
-    def _settle(self, request: CodeRequest, found: KnownLink | Decision) -> None:
+    def _settle(self, request: CodeRequest) -> None:
         if not self._settled:
             self._loop.call_soon(self.flush)
-        self._settled.append((request, found))
+        self._settled.append(request)
 
-    def _settle_all(self, resolved: Resolved) -> None:
-        if resolved and not self._settled:
-            self._loop.call_soon(self.flush)
-        self._settled += resolved
+    def _settle_all(self, resolved: list[CodeRequest]) -> None:
+        self._settled += resolved  # the resolver tells when to flush
 
 
 def _decide(known: KnownLink, request: CodeRequest, now_ms: int) -> Decision:

@@ -24,7 +24,7 @@ import hiredis
 from edge.redis_address import RedisAddress
 
 OnReply = Callable[[Any, Any], None]
-OnReplies = Callable[[Sequence[Any], Sequence[Any]], None]
+OnReplies = Callable[[list[Any], list[Any]], None]
 UNANSWERED: Final = object()
 """In place of a reply that never came."""
 
@@ -86,7 +86,7 @@ class RedisPipeline(asyncio.Protocol):
         self._unsent.append(command)
         self._expected.append((on_reply, key, self._tick_time, False))
 
-    def send_many(self, commands: bytes, on_replies: OnReplies, keys: Sequence[object]) -> None:
+    def send_many(self, commands: bytes, on_replies: OnReplies, keys: list[Any]) -> None:
         """Send at once what is one command for each of the keys, behind what is to be sent already.
 
         `on_replies` is called with some of the keys and as many replies, in order, until all are answered,

@@ -28,6 +28,7 @@ from typing import Any, Final
 from edge.bounds import BOUNDS, Bounds
 from edge.cache import BoundedCache
 from edge.cluster_lookups import ClusterLookups
+from edge.code_cache import CodeCache
 from edge.counters import MAX_LOOKUP_SAMPLES, Counters
 from edge.domains import Domains
 from edge.known_link import KnownLink
@@ -39,7 +40,6 @@ from edge.redis_pipeline import RedisDoubtError
 from edge.request import CodeRequest
 from edge.routing import UNAVAILABLE, Decision
 from edge.server_lookups import ServerLookups
-from edge.sharded_cache import ShardedCache
 
 SWEEP_S: Final = 0.01
 PAUSE_S: Final = 0.05  # so late comes no sweep because of requests alone
@@ -52,15 +52,14 @@ NO_LINK: Final = 0
 _log = logging.getLogger(__name__)
 
 
-Resolved = list[tuple[CodeRequest, KnownLink | Decision]]
-OnResolved = Callable[[Resolved], None]
+OnResolved = Callable[[list[CodeRequest]], None]
 
 
 class Resolver:
     """Resolves codes for one worker, and keeps its domains fresh.
 
-    `on_resolved` is called with requests and what was found for each, a link or a refusal; `on_resolved_all`
-    when all that came together have been.
+    `on_resolved` is called with requests that have been given what was found for them, a link or a refusal;
+    `on_resolved_all` when all that came together have been.
     """
 
     def __init__(
@@ -76,8 +75,8 @@ class Resolver:
         self._on_resolved = on_resolved
         self._on_resolved_all = on_resolved_all
         self._loop = asyncio.get_running_loop()
-        self._numbers: ShardedCache[bytes, int] = ShardedCache(bounds.codes_a_generation)
-        self._links: BoundedCache[int, KnownLink] = BoundedCache(LINKS_A_GENERATION)
+        self._numbers = CodeCache(bounds.codes_cached)
+        self._links: BoundedCache[bytes, KnownLink] = BoundedCache(LINKS_A_GENERATION)
         self._waiting: dict[bytes, CodeRequest] = {}  # by field; the first of those that ask
         self._asked: list[bytes] = []  # in this tick, not yet sent
         self._deadline_s = bounds.deadline_s
@@ -87,6 +86,7 @@ class Resolver:
         self._is_down = False
         self._sweeper: asyncio.TimerHandle | None = None
         self._had_pause = False
+        self._is_ending_tick = False
         self._redis: Lookups = (
             ClusterLookups(address, self, domains)
             if isinstance(address, ClusterAddress)
@@ -105,21 +105,20 @@ class Resolver:
 
     def ask(self, field: bytes, request: CodeRequest) -> None:
         """Look the code up with the others of this tick. Where Redis is down, refuse at once."""
-        first = self._waiting.get(field)
-        if first is not None:
+        if self._is_down:
+            self._hand_out([request], UNAVAILABLE)
+            return
+        request.followers = None
+        first = self._waiting.setdefault(field, request)
+        if first is not request:
             if first.followers is None:
                 first.followers = []
             first.followers.append(request)
             return
-        if self._is_down:
-            self._on_resolved([(request, UNAVAILABLE)])
-            return
         if not self._asked:
             self._begin_tick()
         self._asked.append(field)
-        self._waiting[field] = request
         request.deadline = self._deadline
-        request.followers = None
 
     async def connect(self) -> None:
         """Try to connect, once. With the connection come the domains."""
@@ -137,32 +136,33 @@ class Resolver:
         self._is_down = True
         self._refuse_all()
 
-    def on_numbers(self, fields: Sequence[bytes], replies: Sequence[object]) -> None:
-        waiting, links = self._waiting, self._links
-        resolved: Resolved = []
-        numbers: dict[bytes, int] = {}
-        for field, reply in zip(fields, replies, strict=True):
+    def on_numbers(self, fields: list[bytes], replies: list[Any]) -> None:
+        waiting, links, numbers = self._waiting, self._links, self._numbers
+        resolved: list[CodeRequest] = []
+        for at, field in enumerate(fields):
+            reply = replies[at]
             first = waiting.get(field)
             if reply is None:
                 if first is not None:
                     self._ask_link(NO_LINK, field)
                 continue
-            if type(reply) is not bytes or not reply.isdigit():
+            known = links.get(reply) if isinstance(reply, bytes) else None
+            if known is None and not (isinstance(reply, bytes) and reply.isdigit()):
                 self._on_resolved(resolved)
                 raise RedisDoubtError(f"a code's link number came as {type(reply).__name__}")
-            number = int(reply)
-            known = links.young.get(number) or links.get(number)
-            numbers[field] = number if known is None else known.link.number  # one int for all codes of a link
+            numbers.put(field, reply if known is None else known.digits)  # the same bytes for all of a link
             if first is None:
                 continue
             if known is None or known.suffix != first.suffix:
-                self._ask_link(number if known is None else NO_LINK, field)
+                self._ask_link(int(reply) if known is None else NO_LINK, field)
                 continue
             del waiting[field]
-            resolved.append((first, known))
+            first.found = known
+            resolved.append(first)
             if first.followers is not None:
-                resolved += [(follower, known) for follower in first.followers]
-        self._numbers.put_all(numbers)
+                for follower in first.followers:
+                    follower.found = known
+                resolved += first.followers
         self._on_resolved(resolved)
 
     def on_missing(self, field: bytes, refusal: Decision) -> None:
@@ -173,13 +173,13 @@ class Resolver:
             raise RedisDoubtError(f"a link came as {type(reply).__name__}")
         known = read_link(number, reply)
         if known is not None:
-            self._links.put(number, known)
+            self._links.put(known.digits, known)
         for field in self._waiting_for_link.pop(number, ()):
             self._resolve(field, known or self.find(field) or refusal)
 
     def on_links_changed(self, numbers: Sequence[int]) -> None:
         for number in numbers:
-            self._links.drop(number)
+            self._links.drop(b"%d" % number)
 
     def forget_codes(self) -> None:
         self._numbers.clear()
@@ -240,7 +240,20 @@ class Resolver:
     def _resolve(self, field: bytes, found: KnownLink | Decision) -> None:
         first = self._waiting.pop(field, None)
         if first is not None:
-            self._on_resolved([(each, found) for each in (first, *(first.followers or ()))])
+            self._hand_out([first, *(first.followers or ())], found)
+
+    def _hand_out(self, requests: list[CodeRequest], found: KnownLink | Decision) -> None:
+        """Resolve requests that may be the only ones: not all of these come with replies of Redis."""
+        for request in requests:
+            request.found = found
+        self._on_resolved(requests)
+        if not self._is_ending_tick:
+            self._is_ending_tick = True
+            self._loop.call_soon(self._end_tick)
+
+    def _end_tick(self) -> None:
+        self._is_ending_tick = False
+        self._on_resolved_all()
 
     def _refuse_all(self) -> None:
         for field in tuple(self._waiting):

@@ -1,7 +1,8 @@
 """Which destination a request gets. Pure functions: the edge answers by them, `explain` tells by them."""
 
 import re
-from typing import Final, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from edge.clicks import Outcome, Route
 from edge.links import EdgeLink
@@ -20,7 +21,8 @@ _UNSAFE_IN_QUERY: Final = re.compile(rb"[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]")
 _VISIBLE_ASCII: Final = re.compile(rb"[\x21-\x7e]+\Z")
 
 
-class Decision(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Decision:
     """What is answered: a redirect to `destination`, or, where that is "", what `outcome` stands for.
 
     `page` is the domain's own HTML in place of ours, "" for none.

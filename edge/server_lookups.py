@@ -75,7 +75,7 @@ class ServerLookups:
         if pipeline is not None:
             pipeline.drop("the edge is stopping")
 
-    def ask_codes(self, fields: Sequence[bytes]) -> None:
+    def ask_codes(self, fields: list[bytes]) -> None:
         if self._finder is not None:
             self._finder.ask(fields)
 

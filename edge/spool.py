@@ -28,21 +28,20 @@ import re
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from isal.isal_zlib import crc32
 
+from edge.spool_frame import MAX_LINE_BYTES, PREFIX_BYTES, unframe
+
 SEGMENT_BYTES: Final = 64 * 1024 * 1024
-MAX_LINE_BYTES: Final = 1024 * 1024
 LOCK_NAME: Final = "lock"
 SEGMENT_NAME: Final = re.compile(r"([0-9]{20})\.log\Z")
 SOURCE_NAME: Final = re.compile(r"[1-9][0-9]{0,18}\Z")
 
-_PREFIX_BYTES = len(b"00000000 ")
-_FRAME_BYTES = _PREFIX_BYTES + len(b"\n")
 _FRAME_START = re.compile(rb"[0-9a-f]{8} ")
 
 _SYNC_FILE_RANGE_WRITE: Final = 2
@@ -56,26 +55,6 @@ class ShortWriteError(OSError):
     def __init__(self, records: int) -> None:
         super().__init__(f"short write to the spool: {records} whole records")
         self.records = records
-
-
-def frame(json: bytes) -> bytes:
-    """The record's line. `json` has no newline and is at most `MAX_LINE_BYTES` less 10 bytes."""
-    if len(json) > MAX_LINE_BYTES - _FRAME_BYTES:
-        raise ValueError(f"a record of {len(json)} bytes does not fit the spool's {MAX_LINE_BYTES}")
-    return b"%08x %b\n" % (crc32(json), json)
-
-
-def frame_all(jsons: Sequence[bytes]) -> bytes:
-    """`frame` of each, joined."""
-    if max(map(len, jsons)) > MAX_LINE_BYTES - _FRAME_BYTES:
-        raise ValueError(f"a record does not fit the spool's {MAX_LINE_BYTES} bytes")
-    return b"".join([b"%08x %b\n" % (crc32(json), json) for json in jsons])
-
-
-def unframe(line: bytes) -> bytes | None:
-    """The JSON of a line without its newline; None where it does not check."""
-    json = line[9:]
-    return json if line[:9] == b"%08x " % crc32(json) else None
 
 
 def segment_name(start: int) -> str:
@@ -126,7 +105,7 @@ def cut_records(chunk: bytes, *, finished: bool, max_records: int | None = None,
                 break
             damaged += 1
             continue
-        content = chunk[at + _PREFIX_BYTES : end]
+        content = chunk[at + PREFIX_BYTES : end]
         json: bytes | None = content
         if not startswith(b"%08x " % crc32(content), at):  # as `unframe`, without a copy of the line
             damaged += 1

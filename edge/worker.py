@@ -25,7 +25,8 @@ from edge.bounds import BOUNDS
 from edge.counters import Counters
 from edge.domains import Domains
 from edge.http import SlowPath
-from edge.lane import Lane, LaneHandler
+from edge.lane import Lane
+from edge.lane_handler import LaneHandler
 from edge.listeners import stop_listening
 from edge.logs import configure_logging
 from edge.metrics import EdgeMetrics

@@ -22,17 +22,19 @@ from aiohttp import web
 
 from edge import worker
 from edge.bounds import Bounds
-from edge.lane import Lane, LaneHandler
+from edge.lane import Lane
+from edge.lane_handler import LaneHandler
 from edge.worker_settings import WorkerSettings
 
 
 class ServerHandler(LaneHandler):
-    """A connection whose lane takes nothing."""
+    """A connection that is aiohttp's from its first byte on."""
 
     __slots__ = ()
 
-    def _take(self, data: bytes) -> bool:  # noqa: ARG002 - whatever it is
-        return False
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._is_handed_over = True
 
 
 class ApplicationHandler(ServerHandler):
@@ -59,7 +61,7 @@ def main(name: str, redis_url: str, folder: str, port: str) -> None:
     names: dict[str, tuple[Any, str, Any]] = {
         "server": (worker, "LaneHandler", ServerHandler),
         "application": (worker, "LaneHandler", ApplicationHandler),
-        "uncached": (worker, "BOUNDS", Bounds(codes_a_generation=100)),
+        "uncached": (worker, "BOUNDS", Bounds(codes_cached=200)),
     }
     setattr(*names[name])
     gc.freeze()

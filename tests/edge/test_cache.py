@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.cache import BoundedCache
-from edge.sharded_cache import ENTRIES_A_SHARD, ShardedCache
+from edge.code_cache import CodeCache
 
 
 def test_what_was_put_is_found_until_dropped() -> None:
@@ -53,32 +53,33 @@ def test_it_is_bounded_and_never_wrong(actions: list[tuple[str, int]]) -> None:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["put_all", "get", "clear"]), st.integers(0, 20)), max_size=200),
-    st.integers(1, 4),
+    st.lists(st.tuples(st.sampled_from(["put", "get", "clear"]), st.integers(0, 20)), max_size=200),
+    st.integers(1, 8),
 )
-def test_a_sharded_one_is_bounded_and_never_wrong(actions: list[tuple[str, int]], size: int) -> None:
-    cache: ShardedCache[int, int] = ShardedCache(size)
-    model: dict[int, int] = {}
-    for value, (action, key) in enumerate(actions):
-        if action == "put_all":
-            cache.put_all({key: value, key + 1: value})
-            model.update({key: value, key + 1: value})
-            assert cache.get(key + 1) == value
+def test_that_of_codes_is_bounded_and_never_wrong(actions: list[tuple[str, int]], size: int) -> None:
+    cache = CodeCache(size)
+    model: dict[bytes, bytes] = {}
+    for action, code in actions:
+        field, number = b"code%d" % code, b"%d" % (code // 3)
+        if action == "put":
+            cache.put(field, number)
+            model[field] = number
+            assert cache.get(field) == number
         elif action == "get":
-            assert cache.get(key) in {None, model.get(key)}
+            assert cache.get(field) in {None, model.get(field)}
         else:
             cache.clear()
             model.clear()
-        found = {each for each in range(22) if each in cache}
+        found = {each for each in (b"code%d" % other for other in range(21)) if cache.get(each) is not None}
         assert found <= model.keys()
-        assert len(found) <= len(cache) <= 2 * size
+        assert len(found) == len(cache) <= max(2, size)
 
 
-def test_a_used_entry_outlives_unused_ones_in_its_shard() -> None:
-    cache: ShardedCache[bytes, int] = ShardedCache(100 * ENTRIES_A_SHARD)
-    cache.put_all({b"used": -1})
-    for number in range(300 * ENTRIES_A_SHARD):
-        cache.put_all({b"%d" % number: number})
-        assert cache.get(b"used") == -1
+def test_a_code_used_between_any_two_others_stays() -> None:
+    cache = CodeCache(1_000)
+    cache.put(b"used", b"1")
+    for number in range(10_000):
+        cache.put(b"%d" % number, b"2")
+        assert cache.get(b"used") == b"1"
     assert cache.get(b"0") is None
-    assert 100 * ENTRIES_A_SHARD <= len(cache) <= 200 * ENTRIES_A_SHARD
+    assert 900 <= len(cache) <= 1_000

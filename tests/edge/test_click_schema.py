@@ -10,34 +10,26 @@ from edge.click_json import ClickEncoder, header_fields, link_fields
 from edge.clicks import SIGNAL_HEADERS, Outcome, Route
 from edge.known_link import KnownLink
 from edge.links import EdgeLink
-from edge.request import RequestHeaders
+from edge.request import CodeRequest, RequestHeaders
 from edge.routing import NOT_FOUND, Decision
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "clicks.v1.schema.json").read_text())
 TYPES = {"integer": int, "string": str, "boolean": bool, "object": dict}
 
 
-class Request:
+class Request(CodeRequest):
     """A request as the encoder sees it."""
 
-    method = b"GET"
-    code = b"Penhgyab"
-    suffix = b""
-    query = b""
-    address = b"2001:db8::1"
-    deadline = 0.0
-    followers = None
-    transport = None
-
     def __init__(self, headers: dict[str, str]) -> None:
+        super().__init__(b"GET")
+        self.code = b"Penhgyab"
+        self.address = b"2001:db8::1"
         self.headers = RequestHeaders(None, None, header_fields("s.example.com", headers))
-
-    def answer(self, decision: Decision) -> None: ...
 
 
 def click(*, is_orphan: bool = False, **headers: str) -> dict[str, object]:
     link = EdgeLink(7, 'ten"ant', "own12345", "", b"https://example.com/")
-    known = KnownLink(link, b"", b"own12345", link_fields(link), None)
+    known = KnownLink(link, b"7", b"", b"own12345", link_fields(link), None)
     decision = NOT_FOUND if is_orphan else Decision("ios", "redirected", b"https://example.com/")
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     event = ClickEncoder(5).encode(

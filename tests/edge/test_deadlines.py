@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.lane import KEEP_ALIVE_S, STALL_S, LaneHandler
+from edge.lane import KEEP_ALIVE_S
+from edge.lane_handler import STALL_S, LaneHandler
 from edge.redis_address import RedisAddress
 from tests.edge.conftest import until
 from tests.edge.streams import PLAIN

@@ -18,15 +18,13 @@ from hypothesis import strategies as st
 
 from edge.spool import (
     LOCK_NAME,
-    MAX_LINE_BYTES,
     SOURCE_NAME,
     ShortWriteError,
     SpoolWriter,
     cut_records,
-    frame,
     new_source_id,
-    unframe,
 )
+from edge.spool_frame import MAX_LINE_BYTES, frame, unframe
 
 jsons = st.binary(max_size=200).map(lambda raw: raw.replace(b"\n", b" "))
 
@@ -252,7 +250,8 @@ def test_nothing_follows_a_fragment_in_its_segment(writer: SpoolWriter) -> None:
 APPEND_FOR_EVER = """
 import sys
 from pathlib import Path
-from edge.spool import SpoolWriter, frame
+from edge.spool import SpoolWriter
+from edge.spool_frame import frame
 writer = SpoolWriter(Path(sys.argv[1]), segment_bytes=50_000)
 while True:
     seq = writer.take_seq()

@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from edge.spool import SpoolWriter, frame, segment_name
+from edge.spool import SpoolWriter, segment_name
+from edge.spool_frame import frame
 from ingest.sources.source import Fetched, Range
 from ingest.sources.spool import SpoolSource
 

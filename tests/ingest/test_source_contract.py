@@ -12,7 +12,8 @@ from typing import Protocol
 import pytest
 
 from edge.settings import SettingsError
-from edge.spool import SpoolWriter, frame
+from edge.spool import SpoolWriter
+from edge.spool_frame import frame
 from ingest.sources import open_source
 from ingest.sources.source import Fetched, PartitionLostError, Range, Source
 from tests.kafka.feeder import KafkaFeeder

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.spool import MAX_LINE_BYTES, SpoolWriter, frame
+from edge.spool import SpoolWriter
+from edge.spool_frame import MAX_LINE_BYTES, frame
 from ingest.sources.source import Fetched, Range
 from ingest.sources.spool import FETCH_BYTES, READER_LOCK_NAME, SpoolInUseError, SpoolSource
 from ingest.sources.spool_position import POSITION_NAME

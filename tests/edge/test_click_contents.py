@@ -56,6 +56,15 @@ async def test_each_signal_is_told_and_nothing_else(edge: Edge) -> None:
         assert "secret" not in str(click)
 
 
+async def test_the_fields_are_in_the_order_that_ingest_reads_fast(edge: Edge) -> None:
+    await edge.put(1, "own12345")
+    for path in (b"/own12345", b"/unknown1"):
+        await send_both_ways(edge, path, b"Sec-Purpose: prefetch")
+    scalars = "v source seq ts code link tenant personal method route outcome ip"
+    order = [*scalars.split(), "host", *FIELDS.values(), "signals"]
+    assert [[*click] for click in edge.clicks()] == [order] * 4
+
+
 async def test_of_a_repeated_header_the_first_counts(edge: Edge) -> None:
     await edge.put(1, "own12345")
     await send_both_ways(edge, b"/own12345", b"Sec-Purpose: first", b"Sec-Purpose: second")

@@ -101,6 +101,11 @@ def _show(counted: Stats) -> None:
 @click.option("--verdict", type=click.Choice(["human", "preview", "automated"]))
 @click.option("--country", help="Two letters, such as GB.")
 @click.option("--channel", help="redirect or app.")
+@click.option(
+    "--exact",
+    is_flag=True,
+    help="Texts of CSV as they are, for programs; else safe to open in a spreadsheet.",
+)
 @click.pass_obj
 def export(
     connection: Connection,
@@ -110,6 +115,8 @@ def export(
     kind: str | None,
     start: str | None,
     end: str | None,
+    *,
+    exact: bool,
     **options: Any,
 ) -> None:
     """Write clicks, a row each, into FILE (- for stdout): of a link, a campaign, a tag, a domain, or all.
@@ -120,9 +127,10 @@ def export(
     kind = kind or file.suffix.removeprefix(".").lower()
     if kind not in FORMATS:
         raise click.BadParameter(f"give --format, one of {', '.join(FORMATS)}", param_hint="FILE")
+    wanted = {"format": kind, "from": start, "to": end, "spreadsheet": not exact, **options}
     with connection.open() as client, counting("Bytes") as progress, _writing(file) as output:
         (task,) = progress.task_ids
-        for piece in client.export_clicks(link_id, **{"format": kind, "from": start, "to": end, **options}):
+        for piece in client.export_clicks(link_id, **wanted):
             output.write(piece)
             progress.advance(task, len(piece))
 

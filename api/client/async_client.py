@@ -121,6 +121,7 @@ class AsyncClient:
         """The rows of a link's clicks, or of all, as bytes of a file.
 
         By `format` (csv, ndjson, parquet), `from`, `to`, `campaign`, `tag`, `domain`, `verdict`, `country`.
+        CSV is safe to open in a spreadsheet; with `spreadsheet=False` its texts are as they are.
         """
         path = "/v1/clicks" if link_id is None else f"/v1/links/{_segment(link_id)}/clicks"
         async for piece in self._transport.receive("GET", path, parameters, by_line=False):

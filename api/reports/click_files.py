@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from api.reports.click_rows import AT, FIELDS
+from api.reports.csv_cells import BYTE_ORDER_MARK, keep_texts
 from ingest.contract import Row
 
 FileFormat = Literal["csv", "ndjson", "parquet"]
@@ -24,8 +25,6 @@ ROWS_A_GROUP: Final = 50_000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 COLUMNS: Final = tuple("clicked_at" if name == "clicked_at_ms" else name for name in FIELDS)
-# A cell that begins so is a formula to a spreadsheet, and user agents are written by strangers.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class FileWriter(Protocol):
@@ -38,10 +37,11 @@ class FileWriter(Protocol):
         ...
 
 
-def file_writer(kind: FileFormat) -> FileWriter:
-    writers: dict[str, type[Any]] = {"csv": _Csv, "ndjson": _Ndjson, "parquet": _Parquet}
-    writer: FileWriter = writers[kind]()
-    return writer
+def file_writer(kind: FileFormat, *, spreadsheet: bool) -> FileWriter:
+    """`spreadsheet`: whether CSV is for one. The other formats are exact in any case."""
+    if kind == "csv":
+        return _Csv(spreadsheet=spreadsheet)
+    return _Ndjson() if kind == "ndjson" else _Parquet()
 
 
 def rfc_3339(unix_ms: int) -> str:
@@ -50,26 +50,26 @@ def rfc_3339(unix_ms: int) -> str:
 
 
 class _Csv:
-    """RFC 4180 in UTF-8 with a byte order mark, by which Excel knows it; cells are never formulas."""
+    """RFC 4180 in UTF-8; for a spreadsheet with a byte order mark, and cells that are never formulas."""
 
-    def __init__(self) -> None:
-        self._head = "\ufeff" + ",".join(COLUMNS) + "\r\n"
+    def __init__(self, *, spreadsheet: bool) -> None:
+        self._spreadsheet = spreadsheet
+        self._head = (BYTE_ORDER_MARK if spreadsheet else "") + ",".join(COLUMNS) + "\r\n"
 
     def write(self, rows: Sequence[Row]) -> bytes:
         text = io.StringIO()
         text.write(self._head)
         self._head = ""
-        csv.writer(text).writerows(map(_cells, rows))
+        csv.writer(text).writerows(map(self._cells, rows))
         return text.getvalue().encode()
 
     def end(self) -> bytes:
         return self.write(())
 
-
-def _cells(row: Row) -> list[str]:
-    cells = [f"'{cell}" if cell[:1] in _FORMULA and cell else cell for cell in map(str, row)]
-    cells[AT] = rfc_3339(row[AT])
-    return cells
+    def _cells(self, row: Row) -> list[str]:
+        cells = keep_texts(map(str, row)) if self._spreadsheet else [*map(str, row)]
+        cells[AT] = rfc_3339(row[AT])
+        return cells
 
 
 class _Ndjson:

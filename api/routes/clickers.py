@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Annotated, Any, Final, Literal
 
 import orjson
@@ -16,7 +16,7 @@ from api.fields import Recipient, instant_of
 from api.ndjson import NDJSON_TYPES
 from api.problems import INVALID_PARAMETERS, NOT_FOUND, UNAUTHORIZED, UNAVAILABLE
 from api.report_models import ClickedRecipient, ClickedRecipientPage
-from api.reports.contract import Clickers, stream_who_clicked, who_clicked
+from api.reports.contract import BYTE_ORDER_MARK, Clickers, keep_texts, stream_who_clicked, who_clicked
 from api.routes.links import Cursor, LinkId
 from api.services import Services, ServicesOf
 
@@ -27,6 +27,13 @@ _MEDIA_TYPES: Final = {"csv": "text/csv; charset=utf-8", "ndjson": NDJSON_TYPES[
 Format = Annotated[
     Literal["json", "csv", "ndjson"],
     Query(alias="format", description="json has pages; csv and ndjson are all of it, streamed"),
+]
+Spreadsheet = Annotated[
+    bool,
+    Query(
+        description="Of csv: with an apostrophe before each text that a spreadsheet would take for a formula,"
+        " numbers such as +447700900123 among them. By default every text is as it is"
+    ),
 ]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Of a page; not of csv and ndjson")]
 
@@ -55,10 +62,14 @@ async def list_recipients(
     kind: Format = "json",
     limit: Limit = 50,
     cursor: Cursor = None,
+    *,
+    spreadsheet: Spreadsheet = False,
 ) -> Any:
     """Who clicked a link: recipients with a human click, ordered by recipient."""
     link = await services.links.read(tenant, link_id)
-    return await _answer(services, Clickers(tenant, link=link.number), kind, limit, cursor)
+    return await _answer(
+        services, Clickers(tenant, link=link.number), kind, limit, cursor, spreadsheet=spreadsheet
+    )
 
 
 @router.get(
@@ -71,9 +82,13 @@ async def list_campaign_recipients(
     kind: Format = "json",
     limit: Limit = 50,
     cursor: Cursor = None,
+    *,
+    spreadsheet: Spreadsheet = False,
 ) -> Any:
     """Who clicked any link of a campaign: recipients with a human click, link by link."""
-    return await _answer(services, Clickers(tenant, campaign=campaign), kind, limit, cursor)
+    return await _answer(
+        services, Clickers(tenant, campaign=campaign), kind, limit, cursor, spreadsheet=spreadsheet
+    )
 
 
 @router.get("/v1/recipients/{recipient:path}/clicks", response_model=ClickedRecipientPage, responses=_STREAMS)
@@ -86,13 +101,23 @@ async def list_clicks_of_recipient(
     kind: Format = "json",
     limit: Limit = 50,
     cursor: Cursor = None,
+    *,
+    spreadsheet: Spreadsheet = False,
 ) -> Any:
     """What one person clicked, across all links: each link with their human clicks on it."""
-    return await _answer(services, Clickers(tenant, recipient=recipient), kind, limit, cursor)
+    return await _answer(
+        services, Clickers(tenant, recipient=recipient), kind, limit, cursor, spreadsheet=spreadsheet
+    )
 
 
 async def _answer(
-    services: Services, clickers: Clickers, kind: str, limit: int, cursor: str | None
+    services: Services,
+    clickers: Clickers,
+    kind: str,
+    limit: int,
+    cursor: str | None,
+    *,
+    spreadsheet: bool,
 ) -> ClickedRecipientPage | Response:
     if kind == "json":
         rows, next_cursor = await asyncio.to_thread(who_clicked, services.warehouse, clickers, limit, cursor)
@@ -100,17 +125,22 @@ async def _answer(
     blocks = stream_who_clicked(services.warehouse, clickers)
     # The first block is had before the answer begins: a warehouse that is down is a 503, not half a file.
     first: list[dict[str, Any]] = await asyncio.to_thread(next, blocks, [])
-    write = _to_csv if kind == "csv" else _to_ndjson
-    return StreamingResponse(_stream(first, blocks, write), media_type=_MEDIA_TYPES[kind])
+    if kind == "csv":
+        head = (BYTE_ORDER_MARK if spreadsheet else "") + ",".join(_COLUMNS) + "\r\n"
+        stream = _stream(first, blocks, _to_spreadsheet if spreadsheet else _to_csv, head.encode())
+    else:
+        stream = _stream(first, blocks, _to_ndjson)
+    return StreamingResponse(stream, media_type=_MEDIA_TYPES[kind])
 
 
 async def _stream(
     first: list[dict[str, Any]],
     blocks: Iterator[list[dict[str, Any]]],
     write: Callable[[list[dict[str, Any]]], bytes],
+    head: bytes = b"",
 ) -> AsyncIterator[bytes]:
-    if write is _to_csv:
-        yield (",".join(_COLUMNS) + "\r\n").encode()
+    if head:
+        yield head
     block = first
     while block:
         yield write(block)
@@ -118,8 +148,21 @@ async def _stream(
 
 
 def _to_csv(rows: list[dict[str, Any]]) -> bytes:
+    return _write_csv(_cells(row) for row in rows)
+
+
+def _to_spreadsheet(rows: list[dict[str, Any]]) -> bytes:
+    return _write_csv(keep_texts(_cells(row)) for row in rows)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    shown = _show(row)
+    return [str(shown[name]) for name in _COLUMNS]
+
+
+def _write_csv(rows: Iterable[list[str]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerows([shown[name] for name in _COLUMNS] for shown in map(_show, rows))
+    csv.writer(text).writerows(rows)
     return text.getvalue().encode()
 
 

@@ -68,6 +68,14 @@ class Wish:
         ] = "json",
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Of a page")] = 50,
         cursor: Cursor = None,
+        *,
+        spreadsheet: Annotated[
+            bool,
+            Query(
+                description="Of csv: with an apostrophe before each text that a spreadsheet would take for a"
+                " formula, since strangers write user agents and referrers. false: every text as it is"
+            ),
+        ] = True,
     ) -> None:
         self.end: datetime = instant_of(services.clock()) if end is None else end
         self.start: datetime = self.end - DEFAULT_RANGE if start is None else start
@@ -78,7 +86,8 @@ class Wish:
             raise ProblemError(INVALID_PARAMETERS, f"from, to: {error}", [flaw]) from None
         given = {"verdict": verdict, "route": route, "country": country, "channel": channel}
         self.equals = {name: value for name, value in given.items() if value is not None}
-        self.kind, self.limit, self.cursor = kind, limit, cursor
+        self.kind, self.spreadsheet = kind, spreadsheet
+        self.limit, self.cursor = limit, cursor
 
 
 WishOf = Annotated[Wish, Depends(Wish)]
@@ -128,7 +137,7 @@ async def _answer(services: Services, wish: Wish, scope: Scope) -> ClickPage | R
     blocks = stream_clicks(services.warehouse, chosen)
     # The first block is had before the answer begins: a warehouse that is down is a 503, not half a file.
     first = await asyncio.to_thread(next, blocks, None)
-    file = _write(file_writer(wish.kind), first, blocks)
+    file = _write(file_writer(wish.kind, spreadsheet=wish.spreadsheet), first, blocks)
     headers = {"Content-Disposition": f'attachment; filename="clicks.{wish.kind}"'}
     return StreamingResponse(file, media_type=MEDIA_TYPES[wish.kind], headers=headers)
 

@@ -14,6 +14,7 @@ import pytest
 
 from api.auth import DEFAULT_TENANT
 from api.reports import click_rows
+from api.reports.contract import keep_texts
 from ingest.contract import Row
 from tests.api.conftest import RunningApi
 from tests.fixtures.clicks import insert_clicks
@@ -83,6 +84,20 @@ async def test_files_have_every_click_once(api: RunningApi) -> None:
     assert set(rows[0]) == set(lines[0]) == set(table[0])
     whole = await api.client.get("/v1/clicks", params={**RANGE, "format": "ndjson"})
     assert len(whole.content.splitlines()) == 1_005
+
+
+async def test_csv_for_programs_has_every_text_as_it_is(api: RunningApi) -> None:
+    path = await clicked(api, 2)
+    wanted = {**RANGE, "format": "csv", "spreadsheet": "false"}
+    rows = list(csv.DictReader(io.StringIO((await api.client.get(path, params=wanted)).text)))
+    assert [row["user_agent"] for row in rows] == [AGENT, AGENT]
+    lines = (await api.client.get(path, params={**RANGE, "format": "ndjson"})).text.splitlines()
+    assert rows == [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\0"])
+def test_no_text_is_a_formula_to_a_spreadsheet(start: str) -> None:
+    assert keep_texts([f"{start}1+1", "1+1", "", f"a{start}"]) == [f"'{start}1+1", "1+1", "", f"a{start}"]
 
 
 async def test_an_empty_file_has_its_head(api: RunningApi) -> None:

@@ -183,6 +183,11 @@ async def test_who_clicked_over_http_as_pages_and_streams(api: RunningApi) -> No
         "+447700900123",
         "+447700900124",
     ]
+    safe = await api.client.get(path, params={"format": "csv", "spreadsheet": "true"})
+    assert safe.content.startswith("\ufefflink_id,link_name,recipient,".encode())
+    rows = [*csv.DictReader(io.StringIO(safe.content.decode("utf-8-sig")))]
+    assert [row["recipient"] for row in rows] == ["'+447700900123", "'+447700900124"]
+    assert [row["clicks"] for row in rows] == [str(each["clicks"]) for each in whole]
     person = await api.client.get("/v1/recipients/%2B447700900124/clicks")
     assert person.json() == {"data": [whole[1]], "next_cursor": None}
     other_tenant = await api.client.get(

@@ -14,6 +14,7 @@ from api.audit.log import AuditLog
 from api.audit.trail import AuditTrail
 from api.auth import SECURITY
 from api.conventions.envelope import Envelope
+from api.conventions.head_requests import HeadRequests
 from api.conventions.idempotency import Idempotency
 from api.conventions.query_parameters import KNOWN_PARAMETERS
 from api.conventions.shared_state import SharedState
@@ -68,6 +69,7 @@ VERSION = "1.0.0"
 _DESCRIPTION = (
     "Make links, mint a code for each recipient, see who clicked."
     " Every call needs a service key; every error is an RFC 9457 problem."
+    " Each GET may be asked as HEAD, for its status and headers alone."
     " A query parameter that a call does not list is refused with 422, as is one that comes twice;"
     " calls marked `x-extra-parameters` pass over what they do not know, as the vendor's do."
 )
@@ -231,6 +233,7 @@ def build_app(
             ],
         )
     app.add_middleware(VendorShape)
+    app.add_middleware(HeadRequests)
     app.add_middleware(Measurement, metrics=metrics)
     app.add_middleware(Envelope)
     return app

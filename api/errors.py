@@ -99,7 +99,8 @@ async def _on_http_exception(request: Request, error: HTTPException) -> Response
 def _methods_at(request: Request) -> str:
     """All methods of the path that was asked for; a route knows its own only."""
     operations = request.app.openapi()["paths"].get(template_of(request.scope), {"get": {}})
-    return ", ".join(sorted(method.upper() for method in operations))
+    methods = {method.upper() for method in operations}
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 async def _on_validation_error(request: Request, error: RequestValidationError) -> Response:

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Annotated, Any, Final, Literal
 
 import orjson
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from api.auth import Tenant
+from api.conventions.head_requests import IsHead
 from api.errors import document_problems
 from api.fields import Recipient, instant_of
 from api.ndjson import NDJSON_TYPES
@@ -50,6 +51,25 @@ _STREAMS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+class Wish:
+    """The query parameters: how to show them."""
+
+    def __init__(
+        self,
+        is_head: IsHead,
+        kind: Format = "json",
+        limit: Limit = 50,
+        cursor: Cursor = None,
+        *,
+        spreadsheet: Spreadsheet = False,
+    ) -> None:
+        self.is_head, self.kind, self.spreadsheet = is_head, kind, spreadsheet
+        self.limit, self.cursor = limit, cursor
+
+
+WishOf = Annotated[Wish, Depends(Wish)]
+
+
 @router.get(
     "/v1/links/{link_id}/recipients",
     response_model=ClickedRecipientPage,
@@ -59,17 +79,11 @@ async def list_recipients(
     link_id: LinkId,
     tenant: Tenant,
     services: ServicesOf,
-    kind: Format = "json",
-    limit: Limit = 50,
-    cursor: Cursor = None,
-    *,
-    spreadsheet: Spreadsheet = False,
+    wish: WishOf,
 ) -> Any:
     """Who clicked a link: recipients with a human click, ordered by recipient."""
     link = await services.links.read(tenant, link_id)
-    return await _answer(
-        services, Clickers(tenant, link=link.number), kind, limit, cursor, spreadsheet=spreadsheet
-    )
+    return await _answer(services, Clickers(tenant, link=link.number), wish)
 
 
 @router.get(
@@ -79,16 +93,10 @@ async def list_campaign_recipients(
     campaign: Annotated[str, Path(max_length=100, examples=["spring-2026"])],
     tenant: Tenant,
     services: ServicesOf,
-    kind: Format = "json",
-    limit: Limit = 50,
-    cursor: Cursor = None,
-    *,
-    spreadsheet: Spreadsheet = False,
+    wish: WishOf,
 ) -> Any:
     """Who clicked any link of a campaign: recipients with a human click, link by link."""
-    return await _answer(
-        services, Clickers(tenant, campaign=campaign), kind, limit, cursor, spreadsheet=spreadsheet
-    )
+    return await _answer(services, Clickers(tenant, campaign=campaign), wish)
 
 
 @router.get("/v1/recipients/{recipient:path}/clicks", response_model=ClickedRecipientPage, responses=_STREAMS)
@@ -98,46 +106,35 @@ async def list_clicks_of_recipient(
     ],
     tenant: Tenant,
     services: ServicesOf,
-    kind: Format = "json",
-    limit: Limit = 50,
-    cursor: Cursor = None,
-    *,
-    spreadsheet: Spreadsheet = False,
+    wish: WishOf,
 ) -> Any:
     """What one person clicked, across all links: each link with their human clicks on it."""
-    return await _answer(
-        services, Clickers(tenant, recipient=recipient), kind, limit, cursor, spreadsheet=spreadsheet
-    )
+    return await _answer(services, Clickers(tenant, recipient=recipient), wish)
 
 
-async def _answer(
-    services: Services,
-    clickers: Clickers,
-    kind: str,
-    limit: int,
-    cursor: str | None,
-    *,
-    spreadsheet: bool,
-) -> ClickedRecipientPage | Response:
-    if kind == "json":
-        rows, next_cursor = await asyncio.to_thread(who_clicked, services.warehouse, clickers, limit, cursor)
+async def _answer(services: Services, clickers: Clickers, wish: Wish) -> ClickedRecipientPage | Response:
+    if wish.kind == "json":
+        rows, next_cursor = await asyncio.to_thread(
+            who_clicked, services.warehouse, clickers, wish.limit, wish.cursor
+        )
         return ClickedRecipientPage(data=[ClickedRecipient.of(row) for row in rows], next_cursor=next_cursor)
-    blocks = stream_who_clicked(services.warehouse, clickers)
+    blocks = iter(()) if wish.is_head else stream_who_clicked(services.warehouse, clickers)
     # The first block is had before the answer begins: a warehouse that is down is a 503, not half a file.
     first: list[dict[str, Any]] = await asyncio.to_thread(next, blocks, [])
-    if kind == "csv":
-        head = (BYTE_ORDER_MARK if spreadsheet else "") + ",".join(_COLUMNS) + "\r\n"
-        stream = _stream(first, blocks, _to_spreadsheet if spreadsheet else _to_csv, head.encode())
+    if wish.kind == "csv":
+        head = (BYTE_ORDER_MARK if wish.spreadsheet else "") + ",".join(_COLUMNS) + "\r\n"
+        write = _to_spreadsheet if wish.spreadsheet else _to_csv
     else:
-        stream = _stream(first, blocks, _to_ndjson)
-    return StreamingResponse(stream, media_type=_MEDIA_TYPES[kind])
+        head, write = "", _to_ndjson
+    file = _stream(first, blocks, write, head.encode())
+    return StreamingResponse(file, media_type=_MEDIA_TYPES[wish.kind])
 
 
 async def _stream(
     first: list[dict[str, Any]],
     blocks: Iterator[list[dict[str, Any]]],
     write: Callable[[list[dict[str, Any]]], bytes],
-    head: bytes = b"",
+    head: bytes,
 ) -> AsyncIterator[bytes]:
     if head:
         yield head

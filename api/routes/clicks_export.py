@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from api.auth import Tenant
+from api.conventions.head_requests import IsHead
 from api.errors import document_problems
 from api.fields import Instant, instant_of
 from api.problems import INVALID_PARAMETERS, NOT_FOUND, UNAUTHORIZED, UNAVAILABLE, Flaw, ProblemError
@@ -54,6 +55,7 @@ class Wish:
     def __init__(
         self,
         services: ServicesOf,
+        is_head: IsHead,
         start: Annotated[
             Instant | None, Query(alias="from", description="Default: 30 days before to")
         ] = None,
@@ -86,7 +88,7 @@ class Wish:
             raise ProblemError(INVALID_PARAMETERS, f"from, to: {error}", [flaw]) from None
         given = {"verdict": verdict, "route": route, "country": country, "channel": channel}
         self.equals = {name: value for name, value in given.items() if value is not None}
-        self.kind, self.spreadsheet = kind, spreadsheet
+        self.is_head, self.kind, self.spreadsheet = is_head, kind, spreadsheet
         self.limit, self.cursor = limit, cursor
 
 
@@ -134,12 +136,16 @@ async def _answer(services: Services, wish: Wish, scope: Scope) -> ClickPage | R
             page_of_clicks, services.warehouse, chosen, wish.limit, wish.cursor
         )
         return ClickPage(data=[document_of(row) for row in page], next_cursor=next_cursor)
-    blocks = stream_clicks(services.warehouse, chosen)
+    blocks = _no_rows() if wish.is_head else stream_clicks(services.warehouse, chosen)
     # The first block is had before the answer begins: a warehouse that is down is a 503, not half a file.
     first = await asyncio.to_thread(next, blocks, None)
     file = _write(file_writer(wish.kind, spreadsheet=wish.spreadsheet), first, blocks)
     headers = {"Content-Disposition": f'attachment; filename="clicks.{wish.kind}"'}
     return StreamingResponse(file, media_type=MEDIA_TYPES[wish.kind], headers=headers)
+
+
+def _no_rows() -> Generator[list[Row]]:
+    yield from ()
 
 
 async def _write(

@@ -96,6 +96,7 @@ async def test_each_answer_and_look_up_is_counted(counting: Counting, tmp_path: 
     assert count("lookups_total", kind="link") == 3, "of a miss, too, but none of a link that is cached"
     assert count("lookup_seconds_count") >= 8
     assert count("redis_reconnects_total") == 0
+    await until(lambda: count("spool_unsynced_bytes") == 0)  # a timer forces clicks to the disk
 
 
 async def test_a_lost_redis_is_counted(counting: Counting, own_redis: RedisServer) -> None:

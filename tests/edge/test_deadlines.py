@@ -10,7 +10,7 @@ import pytest
 from edge.lane import KEEP_ALIVE_S
 from edge.lane_handler import STALL_S, LaneHandler
 from edge.redis_address import RedisAddress
-from tests.edge.conftest import until
+from tests.edge.conftest import Edge, Reply, until
 from tests.edge.streams import PLAIN
 from tests.edge.test_lane import Side, Wire
 from tests.edge.test_stalled import connect
@@ -118,6 +118,47 @@ async def test_what_came_while_nothing_was_read_is_answered_in_order(side: Side)
     await until(lambda: wire.written.count(b"HTTP/1.1 ") == 4 and wire.is_closing())
     statuses = re.findall(rb"HTTP/1\.1 ([0-9]+) ", wire.written)
     assert statuses == [b"404", b"404", b"404", b"405"]
+
+
+class Valve(Wire):
+    """Knows whether anything more is read from the client."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_open = True
+
+    def pause_reading(self) -> None:
+        self.is_open = False
+
+    def resume_reading(self) -> None:
+        self.is_open = True
+
+
+@pytest.mark.parametrize("second", [PLAIN, UNUSUAL], ids=["the lane", "aiohttp"])
+async def test_no_more_is_read_while_a_request_is_held_and_then_it_is(side: Side, second: bytes) -> None:
+    wire = Valve()
+    wire.protocol = connection = side._connect()
+    connection.connection_made(wire)
+    connection.data_received(PLAIN)
+    assert wire.is_open
+    connection.data_received(second)
+    assert not wire.is_open
+    await until(lambda: wire.written.count(b"HTTP/1.1 ") == 2 and connection.is_idle)
+    assert wire.is_open
+    await hang_up(wire)
+
+
+async def test_who_asks_again_before_the_answer_is_served_on(edge: Edge) -> None:
+    await edge.put(1, "Penhgyab")
+    reader, writer = await edge.connect()
+    for _ in range(20):
+        for _ in range(3):
+            writer.write(PLAIN)
+            await asyncio.sleep(0)
+        for _ in range(3):
+            assert (await Reply.read(reader)).status == 302
+    writer.close()
+    assert len(edge.clicks()) == 60
 
 
 class Stuck(Wire):

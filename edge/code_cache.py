@@ -1,8 +1,8 @@
 """A bounded cache of which link a code leads to."""
 
 from typing import Final
+from zlib import crc32  # of a few bytes it takes half the time of ISA-L's
 
-from isal.isal_zlib import crc32
 from mypy_extensions import i64
 
 WAYS: Final = 2

@@ -54,11 +54,6 @@ class CodeLayout:
         """The key of the field's bucket; while buckets are split, of its old one."""
         return b"code:%d" % (zlib.crc32(field) % self.buckets)
 
-    def keys_of(self, fields: Iterable[bytes]) -> list[bytes]:
-        """`key` of each, without a call for each: look-ups are most of what the edge does."""
-        crc32, buckets = zlib.crc32, self.buckets
-        return [b"code:%d" % (crc32(field) % buckets) for field in fields]
-
     def keys(self, field: bytes) -> tuple[bytes, bytes]:
         """The keys of the field's old and new bucket: ask the first first. The same one twice, mostly."""
         crc = zlib.crc32(field)

@@ -148,9 +148,18 @@ def running_nginx(folder: Path, core: str = SERVER_CORE) -> Iterator[Server]:
 
 
 def spawn_edge(
-    folder: Path, redis: RedisServer, port: int, *, metrics_port: int, core: str = SERVER_CORE
+    folder: Path,
+    redis: RedisServer,
+    port: int,
+    *,
+    metrics_port: int,
+    core: str = SERVER_CORE,
+    interpreted: bool = False,
 ) -> EdgeProgram:
-    """Start an edge of one worker and return at once. It spools to `folder`/data."""
+    """Start an edge of one worker and return at once. It spools to `folder`/data.
+
+    `interpreted`: as where there is no C compiler.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     settings = {
         "SMARTLINKS_REDIS_URL": redis.url,
@@ -160,15 +169,19 @@ def spawn_edge(
         "SMARTLINKS_EDGE_WORKERS": "1",
         "SMARTLINKS_METRICS_PORT": str(metrics_port),
         "SMARTLINKS_TRUSTED_PROXIES": "127.0.0.0/8",
+        "SMARTLINKS_INTERPRETED": str(int(interpreted)),
     }
     process = spawn([sys.executable, "-m", "edge"], core, folder / "edge.log", settings)
     return EdgeProgram(process, port, folder / "data")
 
 
 @contextmanager
-def running_edge(folder: Path, redis: RedisServer, core: str = SERVER_CORE) -> Iterator[EdgeProgram]:
+def running_edge(
+    folder: Path, redis: RedisServer, core: str = SERVER_CORE, *, interpreted: bool = False
+) -> Iterator[EdgeProgram]:
     """An edge of one worker, once it listens."""
-    edge = spawn_edge(folder, redis, free_port(), metrics_port=free_port(), core=core)
+    ports = free_port(), free_port()
+    edge = spawn_edge(folder, redis, ports[0], metrics_port=ports[1], core=core, interpreted=interpreted)
     try:
         wait_until_accepting(("127.0.0.1", edge.port), folder / "edge.log")
         yield edge

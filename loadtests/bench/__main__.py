@@ -2,9 +2,9 @@
 
     python -m loadtests.bench [--codes 10000000] [--rounds 5] [--full] [--write docs/performance.md]
 
-Needs nginx, wrk, redis-server and taskset on PATH, and two cores: the server under test has the first to
-itself, the load generator and Redis share the second. What it starts and writes is gone when it ends. It ends
-with 1 where a target is missed.
+Needs nginx, wrk, redis-server and taskset on PATH, an edge that is compiled (`make environment`), and two
+cores: the server under test has the first to itself, the load generator and Redis share the second. What it
+starts and writes is gone when it ends. It ends with 1 where a target is missed.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from edge import compiled
 from loadtests.bench.figures import Section
 from loadtests.bench.growth import growth_section
 from loadtests.bench.redirects import measure_in_turns, redirects_section, spooled_target
@@ -53,6 +54,10 @@ def main() -> None:
     options = parser.parse_args()
     if missing := missing_programs("nginx", "wrk", "redis-server", "taskset"):
         sys.exit(f"not on PATH: {', '.join(missing)}")
+    if not compiled.is_in_use():
+        sys.exit(
+            "the redirect path would run interpreted: `python -m edge.compile` compiles it, or tells why not"
+        )
     soak = FULL_SOAK_REQUESTS if options.full else SOAK_REQUESTS
     sections = []
     with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as folder:  # a socket's path is short
@@ -85,11 +90,13 @@ def measure(folder: Path, code_count: int, rounds: int, soak_requests: int) -> I
         with ExitStack() as variants:
             server = variants.enter_context(running_variant("server", folder / "server", many))
             application = variants.enter_context(running_variant("application", folder / "app", many))
+            interpreted = variants.enter_context(running_edge(folder / "plain", many, interpreted=True))
             cases = {
                 "nginx": Case(nginx, asked),
                 "cached": Case(edge.server, one),
                 "personal": Case(edge.server, asked),
                 "forwarded": Case(edge.server, asked, forwarded=True),
+                "interpreted": Case(interpreted.server, asked),
                 "server": Case(server, asked),
                 "application": Case(application, asked),
             }
@@ -109,7 +116,7 @@ def measure(folder: Path, code_count: int, rounds: int, soak_requests: int) -> I
         servers = {"nginx": (nginx, asked), "cached": (edge.server, one), "personal": (edge.server, asked)}
         maximum = median(run.rate for run in results["personal"])
         yield tail_section(servers, maximum)
-        for spool in ("edge", "server", "app", "u1", "u2"):
+        for spool in ("edge", "plain", "server", "app", "u1", "u2"):
             shutil.rmtree(folder / spool / "data", ignore_errors=True)  # gigabytes of clicks
         yield slow_clients_section(folder, many, asked)
         yield soak_section(folder, scratch, soak_requests)

@@ -18,6 +18,7 @@ _MEANING: Final = {
     "cached": "the same code each time",
     "personal": "each code once: Redis asked, click spooled",
     "forwarded": "as personal, each with an `X-Forwarded-For` of its own",
+    "interpreted": "as personal, by an edge that was not compiled",
     "server": "as personal, by aiohttp's `web.Server` alone",
     "application": "as personal, by an aiohttp `web.Application`",
 }

@@ -12,7 +12,7 @@ from edge.lane import KEEP_ALIVE_S, Lane, LaneRequest
 from edge.sweep import LOOKS_A_BUSY_CLOSE, LOOKS_A_CLOSE
 
 STALL_S: Final = 10.0
-UNREAD_BYTES: Final = 16 * 1024  # of answers; a client with more waiting for it is asked to read first
+UNREAD_BYTES: Final = 2 * 1024  # of answers; a client with more waiting for it is asked to read first
 
 
 class LaneHandler(RequestHandler):

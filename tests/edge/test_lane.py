@@ -26,6 +26,7 @@ from edge.http import SlowPath
 from edge.lane import AFTER_TARGET, Lane
 from edge.lane_handler import LaneHandler
 from edge.misses import Misses
+from edge.orphans import OrphanAllowance
 from edge.redirector import Redirector
 from edge.redis_address import RedisAddress
 from tests.edge.conftest import PATIENT
@@ -93,6 +94,13 @@ class Unslowed(Misses):
         return 0.0
 
 
+class Unbounded(OrphanAllowance):
+    """And far more orphans than are recorded in their time, which is not the same for both."""
+
+    def take(self, now_s: float) -> bool:
+        return True
+
+
 class Side:
     """One edge without sockets in front."""
 
@@ -108,6 +116,7 @@ class Side:
         clock = lambda: 1_700_000_000_000  # noqa: E731 - one time for both sides
         self._redirector = Redirector(redis, self._spool, self.counters, clock, answers, domains, bounds)
         self._redirector._misses = Unslowed()
+        self._redirector._orphans = Unbounded()
         self.lane = Lane(self._redirector, answers, domains, (ipaddress.ip_network(PROXY),))
         server = web.Server(SlowPath(self._redirector, answers, domains).handle)
         self._connect = lambda: handler(self.lane, server, loop)

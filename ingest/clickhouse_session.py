@@ -98,9 +98,9 @@ class ClickHouseSession:
         self._client = client
         self._compression = None if compression == "none" else compression
         self._types: dict[str, dict[str, ClickHouseType]] = {}
-        self._where = "" if cluster is None else f" ON CLUSTER `{cluster}`"
+        where = "" if cluster is None else f" ON CLUSTER `{cluster}`"
         with mapped_errors():
-            client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{self._where}")
+            client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{where}")
         client.database = database
 
     def insert(self, table: str, columns: Mapping[str, Column], *, token: str) -> None:
@@ -151,9 +151,10 @@ class ClickHouseSession:
         run_job(self._client, job, sql, parameters)
 
     def cancel_job(self, job: str) -> None:
+        # On the server that the URL names, for a user's own statements: that takes no grant.
         with mapped_errors():
             self._client.command(
-                f"KILL QUERY{self._where} WHERE current_database = currentDatabase()"
+                "KILL QUERY WHERE current_database = currentDatabase()"
                 " AND Settings['log_comment'] = {job:String} ASYNC",
                 parameters={"job": job},
             )

@@ -23,7 +23,7 @@ from edge.counters import Counters
 from edge.domains import Domains
 from edge.headers import FORWARDED_FOR, cut_forwarded_for, split_plain_block
 from edge.http import SlowPath
-from edge.lane import AFTER_TARGET, Lane
+from edge.lane import AFTER_TARGET, REMEMBERED_BLOCK_BYTES, Lane
 from edge.lane_handler import LaneHandler
 from edge.misses import Misses
 from edge.orphans import OrphanAllowance
@@ -292,6 +292,14 @@ def test_the_plain_request_is_taken_by_the_lane(both: Both) -> None:
     both.agree([PLAIN])
     assert both.lane.lane.by_rest.get(AFTER_TARGET + block) is not None
     assert both.aiohttp.lane.by_rest.get(AFTER_TARGET + block) is None
+
+
+def test_what_is_remembered_of_headers_is_small(both: Both) -> None:
+    cookie = b"Cookie: " + b"a" * REMEMBERED_BLOCK_BYTES + b"\r\n\r\n"
+    both.agree([PLAIN[:-2] + cookie, PLAIN[:-2] + b"Cookie: b\r\n\r\n"])
+    kept = [*both.lane.lane.by_rest.young]
+    assert any(b"Cookie: b" in rest for rest in kept)
+    assert max(map(len, kept)) <= len(AFTER_TARGET) + REMEMBERED_BLOCK_BYTES
 
 
 @pytest.mark.parametrize(

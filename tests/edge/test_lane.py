@@ -30,7 +30,7 @@ from edge.orphans import OrphanAllowance
 from edge.redirector import Redirector
 from edge.redis_address import RedisAddress
 from tests.edge.conftest import PATIENT
-from tests.edge.streams import PLAIN, packets
+from tests.edge.streams import PLAIN, TARGETS, nearly_plain, packets
 from tests.fixtures.redis import RedisServer
 
 LINK = EdgeLink(
@@ -277,6 +277,20 @@ def both(redis_server: RedisServer, tmp_path: Path) -> Iterator[Both]:
 @given(packets())
 def test_the_lane_answers_as_aiohttp_does(both: Both, pieces: list[bytes]) -> None:
     both.agree(pieces)
+
+
+@settings(max_examples=300)
+@given(nearly_plain())
+def test_it_does_so_with_headers_that_it_remembers(both: Both, pieces: list[bytes]) -> None:
+    both.agree([PLAIN])
+    both.agree(pieces)
+
+
+def test_every_target_is_read_alike_whether_its_headers_are_remembered_or_not(both: Both) -> None:
+    for number, target in enumerate(TARGETS):
+        request = PLAIN.replace(b"/Penhgyab", target)
+        both.agree([PLAIN, request, PLAIN])
+        both.agree([request.replace(b"localhost", b"localhost:%d" % (number + 1))])
 
 
 @pytest.mark.parametrize("path", ["/Penhgyab", "/recip123", "/cisco/gone1234", "/gone1234", "/unknown1"])

@@ -13,7 +13,7 @@ from edge.redis_pipeline import RedisDoubtError, RedisPipeline, encode_command
 _GET_LAYOUT: Final = encode_command(b"GET", LAYOUT_KEY)
 _FIND_IN_TWO: Final = b"return redis.call('HGET', KEYS[1], ARGV[1]) or redis.call('HGET', KEYS[2], ARGV[1])"
 
-_LENGTHS: Final = [b"$%d\r\n" % length for length in range(256)]
+_LENGTHS: Final = [b"$%d\r\n" % length for length in range(64)]
 
 OnNumbers = Callable[[list[bytes], list[Any]], None]
 
@@ -70,4 +70,9 @@ class CodeFinder:
 
 def hget(key: bytes, field: bytes) -> bytes:
     """The command that asks for a field of a hash."""
-    return b"*3\r\n$4\r\nHGET\r\n%b%b\r\n%b%b\r\n" % (_LENGTHS[len(key)], key, _LENGTHS[len(field)], field)
+    return b"*3\r\n$4\r\nHGET\r\n%b%b\r\n%b%b\r\n" % (_length(key), key, _length(field), field)
+
+
+def _length(word: bytes) -> bytes:
+    length = len(word)
+    return _LENGTHS[length] if length < len(_LENGTHS) else b"$%d\r\n" % length

@@ -53,6 +53,7 @@ class Redirector:
         self._answers = answers
         self._loop = asyncio.get_running_loop()
         self._settled: list[CodeRequest] = []
+        self._is_flush_due = False
         self._is_spooling = True
         self._misses = Misses()
         self._orphans = OrphanAllowance()
@@ -77,6 +78,7 @@ class Redirector:
 
     def flush(self) -> None:
         """Decide on all that is settled, spool the clicks, answer."""
+        self._is_flush_due = False
         if not self._settled:
             return
         settled, self._settled = self._settled, []
@@ -173,7 +175,8 @@ class Redirector:
         self._counters.clicks_spooled += spooled
 
     def _settle(self, request: CodeRequest) -> None:
-        if not self._settled:
+        if not self._is_flush_due:
+            self._is_flush_due = True
             self._loop.call_soon(self.flush)
         self._settled.append(request)
 

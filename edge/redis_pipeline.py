@@ -155,7 +155,8 @@ class RedisPipeline(asyncio.Protocol):
             self.drop(str(doubt))
         except hiredis.ProtocolError as error:
             self.drop(f"its bytes do not parse: {error}")
-        self._owner.on_replies_read(waited_s)
+        finally:  # whatever went wrong, who was answered before it is not to wait
+            self._owner.on_replies_read(waited_s)
 
     def _hand_out(self, replies: list[Any]) -> None:
         at = 0

@@ -17,6 +17,8 @@ TARGETS = (
     b"/abc",
     b"/abcdefghijklm",
     b"/Spring-Sale_26",
+    b"/_Penhgyab",
+    b"/Penhgyab-",
     b"/" + b"x" * 50,
     b"/" + b"x" * 51,
     b"/Penhgyab?a=1&b=%41",

@@ -19,6 +19,7 @@ from tests.edge.conftest import DESTINATION, PATIENT, Edge, until
 from tests.edge.streams import PLAIN
 from tests.edge.test_lane import Side, Wire
 from tests.edge.test_stalled import connect
+from tests.fixtures.ports import free_port
 from tests.fixtures.redis import RedisServer
 
 AT_ONCE = 300
@@ -131,6 +132,20 @@ async def test_the_clicks_of_a_tick_are_one_write_before_their_answers(
     assert written == [AT_ONCE]
     assert [click["link"] for click in side.new_clicks()] == [*range(1, AT_ONCE + 1)]
     await hang_up([wire for _, wire in asked])
+
+
+async def test_while_redis_is_down_each_is_refused_at_once(tmp_path: Path) -> None:
+    """Not when the next try to connect fails, too."""
+    side = Side(RedisAddress.parse(f"redis://127.0.0.1:{free_port()}"), tmp_path, LaneHandler)
+    await hang_up(await ask_at_once(side, range(1, 3)))  # it is known to be down from then on
+    for _ in range(3):
+        connection, wire = await connect(side)
+        connection.data_received(PLAIN)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert wire.written.startswith(b"HTTP/1.1 503 ")
+        await hang_up([wire])
+    await side.close()
 
 
 async def test_who_hung_up_before_a_decision_left_no_click(side: Side) -> None:

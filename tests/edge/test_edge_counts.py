@@ -99,6 +99,18 @@ async def test_each_answer_and_look_up_is_counted(counting: Counting, tmp_path: 
     await until(lambda: count("spool_unsynced_bytes") == 0)  # a timer forces clicks to the disk
 
 
+async def test_an_orphan_that_is_not_recorded_is_counted(
+    counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.orphans.AT_ONCE", 0)
+    for path in ("/unknown1", "/unknown2", "/cisco/unknown3"):
+        assert (await counting.edge.get(path)).status == 404
+    assert (await counting.edge.get("/unknown4", host="stranger.example.com")).status == 404
+    await until(lambda: counting.answers() == {"not_found": 4.0})
+    assert counting.count("orphans_unrecorded_total") == 3, "of a host that is none of ours there is none"
+    assert counting.edge.clicks() == []
+
+
 async def test_a_lost_redis_is_counted(counting: Counting, own_redis: RedisServer) -> None:
     edge = counting.edge
     own_redis.stop()

@@ -168,6 +168,24 @@ async def test_the_clicks_of_a_tick_are_one_write_before_their_answers(
     await hang_up([wire for _, wire in asked])
 
 
+async def test_of_a_write_that_came_short_the_whole_clicks_count(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hang_up(await ask_at_once(side, range(1, 6)))
+    side.new_clicks()
+    spooled = side.counted()["clicks"]
+    write = os.write
+
+    def write_in_part(fd: int, data: bytes) -> int:
+        return write(fd, b"".join(data.splitlines(keepends=True)[:2]) + data[:9])
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", write_in_part)
+        await hang_up(await ask_at_once(side, range(1, 6)))
+    assert side.counted()["clicks"] == spooled + 2
+    assert side.counters.clicks_dropped == 3
+
+
 async def test_while_redis_is_down_each_is_refused_at_once(tmp_path: Path) -> None:
     """Not when the next try to connect fails, too."""
     side = Side(RedisAddress.parse(f"redis://127.0.0.1:{free_port()}"), tmp_path, LaneHandler)

@@ -73,7 +73,8 @@ class Proxy:
                 while self.piece_bytes is not None and data:
                     piece, data = data[: (size := self.piece_bytes())], data[size:]
                     writer.write(piece)
-                    await asyncio.sleep(0)  # so that it is read by itself
+                    for _ in range(5):  # so that it is read by itself
+                        await asyncio.sleep(0)
             writer.write(data)
             await writer.drain()
         raise ConnectionResetError

@@ -5,9 +5,19 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+from redis.asyncio import Redis
+
+from edge.code_layout import CodeLayout
 from edge.contract import EdgeLink
+from edge.lane_handler import LaneHandler
+from edge.redis_address import RedisAddress
 from tests.edge.conftest import DEADLINE_S, DESTINATION, Edge, Reply, until
-from tests.edge.redis_proxy import behind_proxy
+from tests.edge.redis_proxy import Proxy, behind_proxy
+from tests.edge.streams import PLAIN
+from tests.edge.test_lane import Side
+from tests.edge.test_lookup_batches import LANDED, destination, hang_up
+from tests.edge.test_lookup_batches import put_links as put_numbered_links
+from tests.edge.test_stalled import connect
 from tests.fixtures.redis import RedisServer
 
 NEW = b"https://example.com/new"
@@ -58,21 +68,33 @@ async def test_replies_and_news_in_pieces_are_each_codes_own(
         await ask_each(edge, codes)
 
 
-async def test_replies_in_lots_that_end_anywhere_are_each_codes_own(
+async def test_replies_to_one_write_that_break_off_anywhere_are_each_codes_own(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    """Many replies are held back, and come as two: the first breaks off at each byte of a few replies."""
-    async with behind_proxy(redis_server, tmp_path) as (edge, proxy):
-        codes = await put_links(edge)
-        personal = [[f"pers{at:02}{number:02}" for number in range(10)] for at in range(40)]
-        await edge.store.claim_codes("", [code for lot in personal for code in lot], 1)
-        await ask_each(edge, codes[:1])
-        sizes: list[int] = []
-        proxy.piece_bytes = lambda: sizes.pop() if sizes else 4_096
-        for at, lot in enumerate(personal):
-            sizes.append(at + 1)
-            replies = await asyncio.gather(*(edge.get(f"/{code}") for code in lot))
-            assert {reply.location for reply in replies} == {f"https://e.com/{codes[0]}"}
+    """Codes of different links, asked for as one; their replies come as two, cut at each byte."""
+    links, cuts = range(1, 10), range(1, 63)
+    proxy = Proxy(redis_server.socket_path)
+    listener = await asyncio.start_server(proxy.serve, "127.0.0.1", proxy.port)
+    async with Redis.from_url(redis_server.url) as redis:
+        await put_numbered_links(redis, len(links))
+        for cut in cuts:
+            for number in links:
+                await redis.hset(CodeLayout().key(code := b"cut%02dn%d" % (cut, number)), code, number)
+    side = Side(RedisAddress.parse(proxy.url), tmp_path, LaneHandler)
+    await side.ready()
+    sizes: list[int] = []
+    proxy.piece_bytes = lambda: sizes.pop() if sizes else 4_096
+    for cut in cuts:
+        connected = [await connect(side) for _ in links]
+        sizes.append(cut)
+        for number, (connection, _) in zip(links, connected, strict=True):
+            connection.data_received(PLAIN.replace(b"Penhgyab", b"cut%02dn%d" % (cut, number)))
+        await until(lambda connected=connected: all(wire.written for _, wire in connected))  # type: ignore[misc] # bound now
+        for number, (_, wire) in zip(links, connected, strict=True):
+            assert wire.written.startswith(LANDED % destination(number)), (cut, number)
+        await hang_up([wire for _, wire in connected])
+    await side.close()
+    listener.close()
 
 
 async def test_news_in_one_packet_behind_a_reply_is_of_what_that_told(

@@ -1,6 +1,6 @@
 """Speed and memory of the edge beside nginx `return 302`, in one run.
 
-    python -m loadtests.bench [--codes 10000000] [--rounds 5] [--full] [--write docs/performance.md]
+    python -m loadtests.bench [--codes 10000000] [--rounds 11] [--full] [--write docs/performance.md]
 
 Needs nginx, wrk, redis-server and taskset on PATH, an edge that is compiled (`make environment`), and two
 cores: the server under test has the first to itself, the load generator and Redis share the second. What it
@@ -49,7 +49,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--codes", type=int, default=10_000_000, help="personal codes in Redis")
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each case, taken in turns")
+    parser.add_argument("--rounds", type=int, default=11, help="runs of each case, taken in turns")
     parser.add_argument("--full", action="store_true", help=f"soak for {FULL_SOAK_REQUESTS:,} requests")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the figures between the file's marks")
     options = parser.parse_args()

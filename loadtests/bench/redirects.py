@@ -9,7 +9,7 @@ from loadtests.bench.figures import Section, Target
 from loadtests.bench.wrk import CONNECTIONS, Case, Measurement, Wrk
 from loadtests.neighbours import spooled_clicks
 
-SECONDS: Final = 2
+SECONDS: Final = 1
 MOST_CPU: Final = {"personal": 2.0, "cached": 1.6}
 LEAST_RATE: Final = 0.5
 

@@ -14,7 +14,7 @@ from loadtests.constant_rate import Offered, offer_from_load_core
 from loadtests.neighbours import Server
 
 SECONDS: Final = 2.0
-ROUNDS: Final = 9
+ROUNDS: Final = 12
 MOST_P99: Final = 2.0
 BEYOND_ANY_SERVER: Final = 400_000.0  # requests a second
 

@@ -19,6 +19,7 @@ from edge.resolver import Resolver
 from edge.routing import GONE, NOT_FOUND, TOO_MANY_MISSES, Decision, decide
 from edge.spool import ShortWriteError, SpoolWriter
 from edge.spool_frame import frame
+from edge.spool_keeping import AbsentSpool
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Redirector:
     def __init__(
         self,
         redis: RedisAddress | ClusterAddress,
-        spool: SpoolWriter,
+        spool: SpoolWriter | AbsentSpool,
         counters: Counters,
         clock_ms: Callable[[], int],
         answers: RenderedAnswers,
@@ -45,9 +46,7 @@ class Redirector:
     ) -> None:
         self.resolver: Final = Resolver(redis, domains, counters, self._settle_all, self.flush, bounds)
         self._domains = domains
-        self._spool = spool
-        self._encoder = ClickEncoder(spool.source)
-        self._take_seq = spool.take_seq
+        self.use_spool(spool)
         self._counters = counters
         self._clock_ms = clock_ms
         self._answers = answers
@@ -59,6 +58,12 @@ class Redirector:
         self._orphans = OrphanAllowance()
         self._max_held = bounds.max_held
         self._held: dict[CodeRequest, asyncio.TimerHandle] = {}
+
+    def use_spool(self, spool: SpoolWriter | AbsentSpool) -> None:
+        """Spool clicks to this one from now on."""
+        self.spool = spool
+        self._encoder = ClickEncoder(spool.source)
+        self._take_seq = spool.take_seq
 
     def ask(self, request: CodeRequest) -> None:
         """Answer the request in this tick or, where Redis must be asked, a later one."""
@@ -160,7 +165,7 @@ class Redirector:
         joined = b"".join(frames)
         spooled = len(frames)
         try:
-            self._spool.append(joined)
+            self.spool.append(joined)
         except OSError as error:
             spooled = error.records if isinstance(error, ShortWriteError) else 0
             self._counters.clicks_dropped += len(frames) - spooled

@@ -42,7 +42,7 @@ async def serve_edge(
 
     `clock_ms` (Unix time in ms) dates clicks and decides on expiry. `on_readiness` is told None once the
     worker listens and Redis answers, else the reason why not. Raises `SettingsError`, and `OSError` where the
-    port or the spool can't be had.
+    port can't be had.
     """
     await serve_worker(
         worker_settings(settings, host=host, port=port),

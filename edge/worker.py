@@ -9,7 +9,6 @@ import resource
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Final
@@ -33,7 +32,7 @@ from edge.metrics import EdgeMetrics
 from edge.redirector import Redirector
 from edge.redis_address import parse_redis_url
 from edge.resolver import Resolver
-from edge.spool import SpoolWriter
+from edge.spool_keeping import keep_spool, open_spool
 from edge.worker_settings import WorkerSettings
 
 BACKLOG: Final = 4_096
@@ -44,9 +43,6 @@ DRAIN_S: Final = 5.0
 DRAIN_LOOK_S: Final = 0.02
 READINESS_LOOK_S: Final = 0.1
 SWEEP_S: Final = 1.0
-SYNC_S: Final = 1.0
-START_WRITING_S: Final = 0.02
-MUCH_TO_WRITE_BYTES: Final = 256 * 1024
 GC_THRESHOLDS: Final = (50_000, 20, 50)  # requests make no cycles; connections make few
 
 _log = logging.getLogger(__name__)
@@ -71,15 +67,16 @@ async def serve_worker(
     Draining: accept no more, answer what is under way, and close each connection after its next answer or
     after `IDLE_GRACE_S` without one. `clock_ms` dates clicks and answers and decides on expiry.
     `on_readiness` is told at each change why the worker is not ready, None when it is; the first time once
-    it listens. Raises `OSError` where it can't listen or the spool can't be made.
+    it listens. Raises `OSError` where it can't listen.
     """
     loop = asyncio.get_running_loop()
     counters = Counters()
     answers = RenderedAnswers()
     domains = Domains(settings.default_domain)
-    spool = SpoolWriter(settings.spool_dir)
     redis = parse_redis_url(settings.redis_url)
-    redirector = Redirector(redis, spool, counters, clock_ms, answers, domains, BOUNDS)
+    redirector = Redirector(
+        redis, open_spool(settings.spool_dir), counters, clock_ms, answers, domains, BOUNDS
+    )
     lane = Lane(redirector, answers, domains, settings.trusted_proxies)
     server = web.Server(SlowPath(redirector, answers, domains).handle)
     with contextlib.suppress(TimeoutError):  # so that from its first request on it knows all domains
@@ -101,14 +98,14 @@ async def serve_worker(
     is_compiled = compiled.is_in_use()
     _log.info("the redirect path runs %s", "compiled" if is_compiled else "interpreted (see edge/compile.py)")
     metrics = EdgeMetrics(registry or CollectorRegistry(), is_compiled=is_compiled)
-    drained, ended = asyncio.Event(), threading.Event()
+    drained = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:  # a task that fails ends the worker: its parent starts another
         until_drained = [
             tasks.create_task(redirector.resolver.run()),
             tasks.create_task(_report_readiness(redirector.resolver, on_readiness)),
         ]
-        tasks.create_task(_sweep_each_second(drained, lane, metrics, counters, spool))
-        tasks.create_task(asyncio.to_thread(_keep_synced, spool, ended))
+        tasks.create_task(_sweep_each_second(drained, lane, metrics, counters, redirector))
+        tasks.create_task(keep_spool(redirector, settings.spool_dir, drained))
         try:
             await stop.wait()
             for connection in await stop_listening(listener):
@@ -116,12 +113,11 @@ async def serve_worker(
             await _drain(lane, server, redirector, answers)
         finally:
             drained.set()
-            ended.set()  # no thread is ever cancelled
         for task in until_drained:
             task.cancel()
     redirector.resolver.close()
-    spool.close()
-    metrics.publish(counters, spool.unsynced_bytes)
+    redirector.spool.close()
+    metrics.publish(counters, redirector.spool.unsynced_bytes)
 
 
 async def _drain(lane: Lane, server: web.Server, redirector: Redirector, answers: RenderedAnswers) -> None:
@@ -147,30 +143,11 @@ async def _report_readiness(resolver: Resolver, on_readiness: OnReadiness) -> No
 
 
 async def _sweep_each_second(
-    drained: asyncio.Event, lane: Lane, metrics: EdgeMetrics, counters: Counters, spool: SpoolWriter
+    drained: asyncio.Event, lane: Lane, metrics: EdgeMetrics, counters: Counters, redirector: Redirector
 ) -> None:
     while not await _is_set_within(drained, SWEEP_S):
         await lane.sweep(asyncio.get_running_loop().time())
-        metrics.publish(counters, spool.unsynced_bytes)
-
-
-def _keep_synced(spool: SpoolWriter, ended: threading.Event) -> None:
-    """Sync the spool each second; in between, have the disk begin with it (`docs/decisions.md` has why).
-
-    It blocks: for a thread of its own, until `ended` is set.
-    """
-    sync_at = time.monotonic() + SYNC_S
-    while not ended.wait(START_WRITING_S):
-        if time.monotonic() < sync_at:
-            if spool.unstarted_bytes >= MUCH_TO_WRITE_BYTES:
-                spool.start_writing()
-            continue
-        sync_at = time.monotonic() + SYNC_S
-        if spool.unsynced_bytes:
-            try:
-                spool.sync()
-            except OSError:
-                _log.exception("the spool could not be synced to disk")
+        metrics.publish(counters, redirector.spool.unsynced_bytes)
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from edge.worker import serve_worker
 from edge.worker_settings import WorkerSettings
-from tests.edge.conftest import Edge, open_link_store, until
+from tests.edge.conftest import Edge, open_link_store, until, until_async
 from tests.fixtures.ports import free_port
 from tests.fixtures.redis import RedisServer
 
@@ -38,17 +38,14 @@ def _target(fd: Path) -> Path | None:
         return None  # closed since it was listed
 
 
-@pytest.mark.parametrize(
-    ("path", "flags"), [("/dev/full", os.O_WRONLY), ("/dev/null", os.O_RDONLY)], ids=["full", "read-only"]
-)
-async def test_redirects_go_on_and_lost_clicks_are_counted(
-    redis_server: RedisServer, tmp_path: Path, path: str, flags: int
-) -> None:
-    store = open_link_store(redis_server.url)
-    edge = Edge(free_port(), store, tmp_path)
+@asynccontextmanager
+async def counted_edge(redis: RedisServer, spool: Path) -> AsyncIterator[tuple[Edge, CollectorRegistry]]:
+    """A worker that spools to this folder, with the link `own12345`, and what it counts."""
+    store = open_link_store(redis.url)
+    edge = Edge(free_port(), store, spool)
     await edge.put(1, "own12345")
     registry, stop, ready = CollectorRegistry(), asyncio.Event(), asyncio.Event()
-    settings = WorkerSettings(redis_server.url, tmp_path, "127.0.0.1", edge.port, "localhost:8080")
+    settings = WorkerSettings(redis.url, spool, "127.0.0.1", edge.port, "localhost:8080")
     serving = asyncio.create_task(
         serve_worker(
             settings,
@@ -58,16 +55,60 @@ async def test_redirects_go_on_and_lost_clicks_are_counted(
         )
     )
     await ready.wait()
-    assert (await edge.get("/own12345")).status == 302
-    with segment_is(path, flags, tmp_path):
-        for _ in range(10):
-            assert (await edge.get("/own12345")).status == 302
-        await until(
-            lambda: registry.get_sample_value("smartlinks_edge_clicks_dropped_total") == 10,
-        )
-    assert (await edge.get("/own12345")).status == 302
-    stop.set()
-    await serving
-    await store.close()
+    try:
+        yield edge, registry
+    finally:
+        stop.set()
+        await serving
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "flags"), [("/dev/full", os.O_WRONLY), ("/dev/null", os.O_RDONLY)], ids=["full", "read-only"]
+)
+async def test_redirects_go_on_and_lost_clicks_are_counted(
+    redis_server: RedisServer, tmp_path: Path, path: str, flags: int
+) -> None:
+    async with counted_edge(redis_server, tmp_path) as (edge, registry):
+        assert (await edge.get("/own12345")).status == 302
+        with segment_is(path, flags, tmp_path):
+            for _ in range(10):
+                assert (await edge.get("/own12345")).status == 302
+            await until(lambda: registry.get_sample_value("smartlinks_edge_clicks_dropped_total") == 10)
+        assert (await edge.get("/own12345")).status == 302
     assert [click["seq"] for click in edge.clicks()] == [1, 12]
     assert registry.get_sample_value("smartlinks_edge_clicks_spooled_total") == 2
+
+
+async def test_a_worker_that_starts_without_a_spool_serves_and_makes_it_later(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """As on a disk that is read-only: a worker started again then would else leave nobody to answer."""
+    spool = tmp_path / "spool"
+    spool.write_text("a file, so no folder can be made")
+    async with counted_edge(redis_server, spool) as (edge, registry):
+        answered = 3
+        for _ in range(answered):
+            assert (await edge.get("/own12345")).status == 302
+        await until(lambda: registry.get_sample_value("smartlinks_edge_clicks_dropped_total") == answered)
+        spool.unlink()
+
+        async def is_spooled() -> bool:
+            nonlocal answered
+            assert (await edge.get("/own12345")).status == 302
+            answered += 1
+            return len(edge.clicks()) > 0
+
+        await until_async(is_spooled)
+    assert [click["seq"] for click in edge.clicks()] == [1]
+    assert registry.get_sample_value("smartlinks_edge_clicks_spooled_total") == 1
+    assert registry.get_sample_value("smartlinks_edge_clicks_dropped_total") == answered - 1
+
+
+async def test_a_worker_without_a_spool_stops_as_others_do(redis_server: RedisServer, tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.write_text("a file, so no folder can be made")
+    async with counted_edge(redis_server, spool) as (edge, _):
+        assert (await edge.get("/own12345")).status == 302
+    with pytest.raises(ConnectionRefusedError):
+        await edge.connect()

@@ -47,6 +47,7 @@ class Redirector:
         self.resolver: Final = Resolver(redis, domains, counters, self._settle_all, self.flush, bounds)
         self._domains = domains
         self.use_spool(spool)
+        self._take_seq = spool.take_seq
         self._counters = counters
         self._clock_ms = clock_ms
         self._answers = answers
@@ -60,10 +61,9 @@ class Redirector:
         self._held: dict[CodeRequest, asyncio.TimerHandle] = {}
 
     def use_spool(self, spool: SpoolWriter | AbsentSpool) -> None:
-        """Spool clicks to this one from now on."""
+        """Spool clicks to this one from now on. Numbers go on: what was dropped before is a gap that tells."""
         self.spool = spool
         self._encoder = ClickEncoder(spool.source)
-        self._take_seq = spool.take_seq
 
     def ask(self, request: CodeRequest) -> None:
         """Answer the request in this tick or, where Redis must be asked, a later one."""

@@ -61,7 +61,7 @@ class Redirector:
         self._held: dict[CodeRequest, asyncio.TimerHandle] = {}
 
     def use_spool(self, spool: SpoolWriter | AbsentSpool) -> None:
-        """Spool clicks to this one from now on. Numbers go on: what was dropped before is a gap that tells."""
+        """Spool clicks to this one from now on. Numbers go on: what was dropped before is a gap in them."""
         self.spool = spool
         self._encoder = ClickEncoder(spool.source)
 

@@ -54,9 +54,8 @@ def tail_section(servers: Mapping[str, tuple[Server, Path]], maximum: float) -> 
     return Section(
         "Latency at a constant rate",
         f"{rate:,.0f} requests a second, half of the edge's maximum; {ROUNDS} rounds of {SECONDS:g} s, each "
-        "latency counted from the moment its request was due. Medians over the rounds, the p99 of all requests "
-        "of all rounds, and that of each server's quietest round: what else runs on a shared machine can only "
-        "add.",
+        "latency counted from the moment its request was due. Medians over the rounds, the p99 of all "
+        "requests, and that of a server's quietest round: what else runs on a shared machine can only add.",
         (
             "case",
             "p50 ms",

@@ -69,12 +69,12 @@ async def keep_spool(user: SpoolUser, folder: Path, ended: asyncio.Event) -> Non
         if isinstance(spool, SpoolWriter):
             user.use_spool(spool)
     thread_ends = threading.Event()
-    syncing = asyncio.create_task(asyncio.to_thread(_sync_until, thread_ends, user.spool))
-    try:
-        await ended.wait()
-    finally:
-        thread_ends.set()  # no thread is ever cancelled
-        await syncing
+    async with asyncio.TaskGroup() as syncing:  # should its thread fail, so does whoever keeps the spool
+        syncing.create_task(asyncio.to_thread(_sync_until, thread_ends, user.spool))
+        try:
+            await ended.wait()
+        finally:
+            thread_ends.set()  # no thread is ever cancelled
 
 
 def _sync_until(ended: threading.Event, spool: SpoolWriter) -> None:
